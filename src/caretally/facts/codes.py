@@ -1,0 +1,130 @@
+"""Codings, dated code sets and maps: the terminology that mapping and rules look things up in.
+
+The data are FHIR ValueSets and ConceptMaps in mappings/terminology; `tables` reads and checks them into these
+shapes. A lookup without a system never matches: a bare code means nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import date
+
+CANONICAL = "https://caretally.example/fhir"
+CPT = "http://www.ama-assn.org/go/cpt"
+HCPCS = "https://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
+ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
+NUCC = "http://nucc.org/provider-taxonomy"
+SNOMED = "http://snomed.info/sct"
+NPI = "http://hl7.org/fhir/sid/us-npi"
+TIN = "urn:oid:2.16.840.1.113883.4.4"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Coding:
+    """A code with its system."""
+
+    system: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class CodeRule:
+    """One row of a code set: a code, every code below it (``is-a``: by prefix in ICD-10-CM), or a pattern."""
+
+    system: str
+    code: str | None = None
+    prefix: str | None = None
+    pattern: str | None = None
+    valid_from: date | None = None
+    valid_to: date | None = None
+    """Last day on which the row holds; None for no end."""
+    source: str = ""
+
+    def matches(self, coding: Coding, on: date | None) -> bool:
+        """Whether a coding falls under this row on a date (None: on any date)."""
+        if coding.system != self.system:
+            return False
+        if on is not None and (
+            (self.valid_from is not None and on < self.valid_from) or (self.valid_to is not None and on > self.valid_to)
+        ):
+            return False
+        if self.code is not None:
+            return coding.code == self.code
+        if self.prefix is not None:
+            return _undotted(coding.code).startswith(_undotted(self.prefix))
+        return self.pattern is not None and re.fullmatch(self.pattern, coding.code) is not None
+
+
+@lru_cache(maxsize=4096)
+def _undotted(code: str) -> str:
+    return code.replace(".", "").upper()
+
+
+@dataclass(frozen=True, slots=True)
+class CodeSet:
+    """A dated set of codes; an empty one matches nothing."""
+
+    name: str
+    rules: tuple[CodeRule, ...] = ()
+    _by_code: dict[Coding, tuple[CodeRule, ...]] = field(init=False, repr=False, compare=False)
+    _others: tuple[CodeRule, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        index: dict[Coding, tuple[CodeRule, ...]] = {}
+        for rule in self.rules:
+            if rule.code is not None:
+                key = Coding(rule.system, rule.code)
+                index[key] = (*index.get(key, ()), rule)
+        object.__setattr__(self, "_by_code", index)
+        object.__setattr__(self, "_others", tuple(rule for rule in self.rules if rule.code is None))
+
+    def contains(self, coding: Coding, on: date | None = None) -> bool:
+        """Whether the set holds a coding on a date (None: on any date)."""
+        exact = self._by_code.get(coding, ())
+        return any(rule.matches(coding, on) for rule in exact) or any(rule.matches(coding, on) for rule in self._others)
+
+    def first(self, codings: Iterable[Coding], on: date | None = None) -> Coding | None:
+        """Return the first of the codings that the set holds, in their order."""
+        return next((coding for coding in codings if self.contains(coding, on)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class CodeMap:
+    """A map from codings to a target code; the first rule that matches wins."""
+
+    name: str
+    rows: tuple[tuple[CodeRule, str], ...] = ()
+
+    def target(self, codings: Iterable[Coding], on: date | None = None) -> str | None:
+        """Return the target of the first coding that the map knows."""
+        for coding in codings:
+            for rule, target in self.rows:
+                if rule.matches(coding, on):
+                    return target
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Terminology:
+    """All code sets and maps by name (the file name in mappings/terminology without its ending)."""
+
+    sets: Mapping[str, CodeSet]
+    maps: Mapping[str, CodeMap]
+
+    def set(self, name: str) -> CodeSet:
+        """Return a code set by name.
+
+        Raises:
+            KeyError: no file of that name was loaded; `tables` checks that all named sets exist.
+        """
+        return self.sets[name]
+
+    def map(self, name: str) -> CodeMap:
+        """Return a map by name; raises KeyError like `set`."""
+        return self.maps[name]

@@ -1,0 +1,293 @@
+"""The answer for one patient, month and billing practitioner, with everything needed to recompute it.
+
+`Determination.to_json` is the output contract (design 5): keys may be added, never changed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+
+    from caretally.facts.calendar import ServiceMonth
+
+Status = Literal["billable", "not-billable", "hold"]
+Action = Literal["create", "update", "replace", "void", "none"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A code to be billed on one date."""
+
+    code: str
+    system: str
+    units: int
+    service_date: date
+    amount: Decimal | None
+    """Units times the payer's rate; None when no rate is known."""
+    charge: Decimal | None
+    """What the claim asks."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the line of the output contract; amounts are decimal strings."""
+        return {
+            "code": self.code,
+            "units": self.units,
+            "service_date": self.service_date.isoformat(),
+            "amount": None if self.amount is None else str(self.amount),
+            "charge": None if self.charge is None else str(self.charge),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A reason (block or hold) or a notice."""
+
+    code: str
+    message: str
+    cite: str = ""
+    evidence: tuple[str, ...] = ()
+    hold: bool = False
+    programme: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the finding as it stands in `reasons` and `notices`."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            "evidence": list(self.evidence),
+            "cite": self.cite,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerRow:
+    """One piece of one entry: counted or excluded, never both; the rows of a month add up to what was logged."""
+
+    entry: str
+    version: str | None
+    programme: str | None
+    day: date
+    seconds: int
+    start: int | None = None
+    end: int | None = None
+    performers: tuple[str, ...] = ()
+    practitioner_time: bool = False
+    staff_time: bool = False
+    excluded: str | None = None
+    """Exclusion code; None: counted."""
+    detail: str = ""
+    used: bool = True
+    """False for counted staff time that a physician code left aside."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the row of the trace."""
+        return {
+            "entry": self.entry,
+            "version": self.version,
+            "programme": self.programme,
+            "date": self.day.isoformat(),
+            "seconds": self.seconds,
+            "start": self.start,
+            "end": self.end,
+            "performers": list(self.performers),
+            "practitioner_time": self.practitioner_time,
+            "staff_time": self.staff_time,
+            "excluded": self.excluded,
+            "detail": self.detail,
+            "used": self.used,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateResult:
+    """One gate of one programme, passed or not, with what it looked at."""
+
+    gate: str
+    programme: str
+    passed: bool
+    found: str
+    wanted: str
+    reason: str | None = None
+    evidence: tuple[str, ...] = ()
+    cite: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the gate of the trace."""
+        return {
+            "gate": self.gate,
+            "programme": self.programme,
+            "passed": self.passed,
+            "found": self.found,
+            "wanted": self.wanted,
+            "reason": self.reason,
+            "evidence": list(self.evidence),
+            "cite": self.cite,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LadderStep:
+    """One threshold of one family: reached on a date, or short by so many seconds."""
+
+    family: str
+    code: str
+    threshold_seconds: int
+    total_seconds: int
+    reached_on: date | None
+    capped: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the step of the trace."""
+        return {
+            "family": self.family,
+            "code": self.code,
+            "threshold_seconds": self.threshold_seconds,
+            "total_seconds": self.total_seconds,
+            "reached_on": None if self.reached_on is None else self.reached_on.isoformat(),
+            "capped": self.capped,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """A condition that the claim rests on."""
+
+    reference: str
+    icd10cm: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """The exact resources that the answer rests on; `versions` maps each reference to the version that was read."""
+
+    consent: str | None = None
+    care_plan: str | None = None
+    initiating_visit: str | None = None
+    coverage: str | None = None
+    diagnoses: tuple[Diagnosis, ...] = ()
+    """In the order of the claim: the PCM focus first."""
+    entries: tuple[str, ...] = ()
+    """Entries with counted seconds, in time order."""
+    versions: Mapping[str, str | None] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the evidence of the trace."""
+        return {
+            "consent": self.consent,
+            "care_plan": self.care_plan,
+            "initiating_visit": self.initiating_visit,
+            "coverage": self.coverage,
+            "diagnoses": [{"reference": d.reference, "icd10cm": d.icd10cm} for d in self.diagnoses],
+            "entries": list(self.entries),
+            "versions": dict(self.versions),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """How the answer came about."""
+
+    programmes: tuple[str, ...] = ()
+    gates: tuple[GateResult, ...] = ()
+    ladder: tuple[LadderStep, ...] = ()
+    ledger: tuple[LedgerRow, ...] = ()
+    choice: str = ""
+    """One sentence: why this family."""
+    payer: str = ""
+    policy: Mapping[str, Any] = field(default_factory=dict)
+    policy_origins: Mapping[str, str] = field(default_factory=dict)
+    tables_version: str = ""
+    programme_starts: Mapping[str, str] = field(default_factory=dict)
+    facility: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the trace as it stands in the output."""
+        return {
+            "programmes": list(self.programmes),
+            "gates": [gate.to_json() for gate in self.gates],
+            "ladder": [step.to_json() for step in self.ladder],
+            "ledger": [row.to_json() for row in self.ledger],
+            "choice": self.choice,
+            "payer": self.payer,
+            "policy": dict(self.policy),
+            "policy_origins": dict(self.policy_origins),
+            "tables_version": self.tables_version,
+            "programme_starts": dict(self.programme_starts),
+            "facility": self.facility,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Determination:
+    """The answer. ``lines`` is empty unless billable; ``reasons`` is empty when it is."""
+
+    patient: str
+    service_month: ServiceMonth
+    billing_practitioner: str | None
+    status: Status
+    family: str | None
+    lines: tuple[Line, ...] = ()
+    projected: tuple[Line, ...] = ()
+    """Lines that an open month would have today."""
+    reasons: tuple[Finding, ...] = ()
+    notices: tuple[Finding, ...] = ()
+    counted_seconds: Mapping[str, int] = field(default_factory=dict)
+    surplus_seconds: int = 0
+    place_of_service: str = "11"
+    organization: str | None = None
+    """Organization that bills."""
+    evidence: Evidence = field(default_factory=Evidence)
+    trace: Trace = field(default_factory=Trace)
+    action: Action = "none"
+
+    @property
+    def logged_seconds(self) -> int:
+        """Return all seconds of the ledger, counted or not."""
+        return sum(row.seconds for row in self.trace.ledger)
+
+    @property
+    def total_amount(self) -> Decimal | None:
+        """Return the sum of the amounts; None when one has no rate."""
+        amounts = [line.amount for line in self.lines]
+        return None if any(a is None for a in amounts) else sum((a for a in amounts if a is not None), Decimal(0))
+
+    def excluded(self) -> list[dict[str, Any]]:
+        """Return the excluded seconds by code, detail and entry, in ledger order."""
+        rows: dict[tuple[str, str, str], int] = {}
+        for row in self.trace.ledger:
+            if row.excluded is not None:
+                key = (row.excluded, row.detail, row.entry)
+                rows[key] = rows.get(key, 0) + row.seconds
+        return [
+            {"code": code, "detail": detail, "seconds": seconds, "entry": entry}
+            for (code, detail, entry), seconds in rows.items()
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the line of determinations.ndjson."""
+        return {
+            "patient": self.patient,
+            "service_month": str(self.service_month),
+            "billing_practitioner": self.billing_practitioner,
+            "status": self.status,
+            "family": self.family,
+            "lines": [line.to_json() for line in self.lines],
+            "projected": [line.to_json() for line in self.projected],
+            "reasons": [finding.to_json() for finding in self.reasons],
+            "notices": [finding.to_json() for finding in self.notices],
+            "time": {
+                "logged_seconds": self.logged_seconds,
+                "counted_seconds": {"ccm": 0, "pcm": 0, **self.counted_seconds},
+                "surplus_seconds": self.surplus_seconds,
+                "excluded": self.excluded(),
+            },
+            "action": self.action,
+            "place_of_service": self.place_of_service,
+            "evidence": self.evidence.to_json(),
+            "trace": self.trace.to_json(),
+        }

@@ -1,0 +1,63 @@
+"""Everything that the rules may look at for one beneficiary and one month."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from caretally.facts.calendar import ServiceMonth
+    from caretally.facts.clinical import (
+        CarePlanFact,
+        ClaimLineFact,
+        ConditionFact,
+        ConsentFact,
+        CoverageFact,
+        HospiceFact,
+        PatientFact,
+        StayFact,
+        VisitFact,
+    )
+    from caretally.facts.time_entry import TimeEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoubleBooking:
+    """Minutes that one staff member logged for two patients at once."""
+
+    performer: str
+    entry: str
+    other_entry: str
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatientFacts:
+    """All facts of one beneficiary, not cut to a month; the order of each tuple means nothing."""
+
+    patient: PatientFact
+    entries: tuple[TimeEntry, ...] = ()
+    conditions: tuple[ConditionFact, ...] = ()
+    care_plans: tuple[CarePlanFact, ...] = ()
+    consents: tuple[ConsentFact, ...] = ()
+    coverages: tuple[CoverageFact, ...] = ()
+    visits: tuple[VisitFact, ...] = ()
+    stays: tuple[StayFact, ...] = ()
+    hospices: tuple[HospiceFact, ...] = ()
+    claim_lines: tuple[ClaimLineFact, ...] = ()
+    care_team_leads: tuple[str, ...] = ()
+    """Practitioners who lead an active CareTeam of the patient."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatientMonth:
+    """The question: what may be billed for this beneficiary in this month, as seen on a day."""
+
+    facts: PatientFacts
+    service_month: ServiceMonth
+    as_of: date
+    double_bookings: tuple[DoubleBooking, ...] = ()
+    duplicate_of: tuple[str, ...] = ()
+    """Other Patient records with the same Medicare beneficiary identifier and no recorded link."""

@@ -1,0 +1,190 @@
+"""The dated code tables: programmes, families of codes, conflicts and amounts (mappings/services).
+
+A family is one ladder: a base code at so many minutes and an add-on for each further step, fed by one pool of
+time, behind named gates. Adding a programme means adding rows; `tables` checks them (gate names, caps,
+overlapping dates).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import ROUND_HALF_UP, Decimal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+
+    from caretally.facts.calendar import ServiceMonth
+
+Pool = Literal["staff", "practitioner"]
+Effect = Literal["block", "hold", "warn"]
+RateStatus = Literal["confirmed", "secondary", "missing"]
+CENT = Decimal("0.01")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceCode:
+    """One billable code in one year."""
+
+    code: str
+    system: str
+    label: str
+    """Our own short label; never AMA text."""
+    valid_from: date
+    valid_to: date | None
+    rvu_non_facility: Decimal | None = None
+    rvu_facility: Decimal | None = None
+    amount_non_facility: Decimal | None = None
+    """Stated amount where no RVU is known."""
+    amount_facility: Decimal | None = None
+    rate_status: RateStatus = "missing"
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """One ladder of a programme."""
+
+    name: str
+    """For example ``ccm-staff``; stands in the output as `family`."""
+    programme: str
+    pool: Pool
+    """``staff``: the union of staff and practitioner time; ``practitioner``: the practitioner's own."""
+    base: str
+    base_minutes: int
+    add_on: str | None = None
+    add_on_minutes: int | None = None
+    add_on_cap: int | None = None
+    """Most add-on units in a month; None: no limit."""
+    complex: bool = False
+    """Needs moderate or high medical decision making (gate ``decision-making``)."""
+    gates: tuple[str, ...] = ()
+    """Named gates that only this family has."""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Programme:
+    """A programme that a patient is enrolled in: its gates and its families in the order of choice."""
+
+    name: str
+    """``ccm``, ``pcm``."""
+    label: str
+    gates: tuple[str, ...]
+    families: tuple[str, ...]
+    conditions_needed: int
+    months_needed: int
+    """Expected duration of each condition, in months."""
+    exclusive_with: tuple[str, ...] = ()
+    """Programmes that the same practitioner cannot bill in the same month (hold)."""
+    one_practitioner: bool = False
+    """Only one practitioner a month may bill it for a beneficiary."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conflict:
+    """A service that the same month does not go with (billing-rules 5)."""
+
+    name: str
+    """``esrd``, ``cpo``, ``apcm``, ``meos``, ``g0511``, ``bhi``, ``tcm``."""
+    code_set: str
+    """Name of the value set with its codes and dates."""
+    reason: str
+    programmes: tuple[str, ...]
+    scope: str
+    """``same_practitioner``, ``same_group`` or ``any``; overridden by the switch of ``scope_switch``."""
+    scope_switch: str | None = None
+    """Dotted policy switch that gives the scope, for example ``conflict_scope.esrd``."""
+    enabled_switch: str | None = None
+    """Dotted policy switch that must have ``enabled_value`` for the conflict to block."""
+    enabled_value: str | None = None
+    other: Effect | None = "warn"
+    """What the same service by somebody outside the scope does; None: nothing."""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversionFactor:
+    """Dollars for one relative value unit."""
+
+    amount: Decimal
+    valid_from: date
+    valid_to: date | None
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReasonText:
+    """Catalogue row of a reason, exclusion or notice code (mappings/reasons.toml)."""
+
+    code: str
+    message: str
+    cite: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceTables:
+    """All code tables that were loaded, looked up by date of service."""
+
+    codes: tuple[ServiceCode, ...]
+    families: Mapping[str, Family]
+    programmes: Mapping[str, Programme]
+    conflicts: tuple[Conflict, ...]
+    conversion_factors: tuple[ConversionFactor, ...]
+    reasons: Mapping[str, ReasonText] = field(default_factory=dict)
+    facility_places: frozenset[str] = frozenset()
+    """Places of service that are paid at the facility rate."""
+    blocked_places: frozenset[str] = frozenset()
+    """Places of service that no care-management line may have (rules 1, "Place of service")."""
+    version: str = ""
+    """Digest of all table files, named in Provenance."""
+
+    def code_on(self, code: str, on: date) -> ServiceCode | None:
+        """Return the row of a code on a date of service; None when the code was not valid then."""
+        for row in self.codes:
+            if row.code == code and row.valid_from <= on and (row.valid_to is None or on <= row.valid_to):
+                return row
+        return None
+
+    def covers(self, month: ServiceMonth) -> bool:
+        """Whether any code is valid in a month."""
+        return any(
+            row.valid_from <= month.last_day and (row.valid_to is None or row.valid_to >= month.first_day)
+            for row in self.codes
+        )
+
+    def own_codes(self) -> frozenset[str]:
+        """Return every code that any family bills."""
+        return frozenset(
+            code for family in self.families.values() for code in (family.base, family.add_on) if code is not None
+        )
+
+    def families_of(self, programme: str) -> tuple[Family, ...]:
+        """Return the families of a programme in the order of choice."""
+        return tuple(self.families[name] for name in self.programmes[programme].families)
+
+    def programme_of_code(self, code: str) -> str | None:
+        """Return the programme whose family bills a code."""
+        for family in self.families.values():
+            if code in (family.base, family.add_on):
+                return family.programme
+        return None
+
+    def unit_amount(self, code: str, on: date, *, facility: bool) -> Decimal | None:
+        """Return the national amount of one unit: RVU times conversion factor, to the cent; None: no rate known."""
+        row = self.code_on(code, on)
+        if row is None:
+            return None
+        rvu = row.rvu_facility if facility else row.rvu_non_facility
+        factor = next(
+            (
+                f.amount
+                for f in self.conversion_factors
+                if f.valid_from <= on and (f.valid_to is None or on <= f.valid_to)
+            ),
+            None,
+        )
+        if rvu is not None and factor is not None:
+            return (rvu * factor).quantize(CENT, rounding=ROUND_HALF_UP)
+        return row.amount_facility if facility else row.amount_non_facility

@@ -1,0 +1,170 @@
+"""Consent: before furnishing or billing, by practitioner and programme, until withdrawn (rules 4.4, D6, D7, D16)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from caretally.facts.calendar import months_after, start_of_day, years_before
+from caretally.facts.intervals import Interval
+from caretally.facts.reasons import Block, Notice
+from caretally.rules.windows import FOREVER, Shadow, before, from_day
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from caretally.facts.clinical import ConsentFact
+    from caretally.rules.context import Case
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentFinding:
+    """Whether consent holds in the month, since when, until when."""
+
+    consent: ConsentFact | None = None
+    reason: Block | None = None
+    found: str = ""
+    evidence: tuple[str, ...] = ()
+    before: tuple[Shadow, ...] = ()
+    after: tuple[Shadow, ...] = ()
+    notices: tuple[tuple[Notice, str, tuple[str, ...]], ...] = field(default=())
+
+
+def consent_for(case: Case, programme: str, visit_day: date | None) -> ConsentFinding:
+    """Find the consent under which a programme is billed in the month.
+
+    Args:
+        case: the practitioner's view.
+        programme: ``ccm`` or ``pcm``.
+        visit_day: local date of the initiating visit, for payers that want consent after it.
+    """
+    all_given = case.consents_for(programme)
+    mine = [c for c in all_given if case.consent_holds_for_me(c)]
+    if not mine:
+        return _none_of_mine(case, all_given)
+    living = [c for c in mine if not _withdrawn_before(case, c)]
+    if not living:
+        latest = max(mine, key=lambda c: _given_day(case, c))
+        return ConsentFinding(
+            reason=Block.CONSENT_REVOKED,
+            found=f"withdrawn on {_withdrawn_day(case, latest)}",
+            evidence=(latest.reference,),
+        )
+    fit = [c for c in living if _unfit(case, c, visit_day) is None]
+    if not fit:
+        latest = max(living, key=lambda c: _given_day(case, c))
+        return ConsentFinding(
+            reason=Block.CONSENT_MISSING,
+            found=_unfit(case, latest, visit_day) or "",
+            evidence=(latest.reference,),
+        )
+    return _standing(case, fit)
+
+
+def _given_day(case: Case, consent: ConsentFact) -> date:
+    assert consent.given is not None  # noqa: S101 -- consents_for leaves out those without
+    return consent.given.date_in(case.zone)
+
+
+def _withdrawn_day(case: Case, consent: ConsentFact) -> date | None:
+    return None if consent.withdrawn is None else consent.withdrawn.date_in(case.zone)
+
+
+def _withdrawn_before(case: Case, consent: ConsentFact) -> bool:
+    """Whether the consent had ended before the month; an undated withdrawal ends it from the start."""
+    day = _withdrawn_day(case, consent)
+    if day is None:
+        return consent.status != "active"
+    return day < case.first_day
+
+
+def _none_of_mine(case: Case, given: tuple[ConsentFact, ...]) -> ConsentFinding:
+    others = [c for c in given if c.status == "active" and not _withdrawn_before(case, c)]
+    if others:
+        names = sorted({p for c in others for p in (c.practitioners or c.organizations)})
+        return ConsentFinding(
+            reason=Block.CONSENT_PRACTITIONER,
+            found="consent names " + ", ".join(names),
+            evidence=tuple(c.reference for c in others),
+        )
+    return ConsentFinding(reason=Block.CONSENT_MISSING, found="no care-management consent by the end of the month")
+
+
+def _unfit(case: Case, consent: ConsentFact, visit_day: date | None) -> str | None:
+    """Return why a payer's switch refuses a consent; None when it does not."""
+    policy, given = case.policy, _given_day(case, consent)
+    if policy.consent_max_age_months is not None:
+        renewal = months_after(given, policy.consent_max_age_months)
+        if renewal <= case.first_day:
+            return f"given on {given}, older than {policy.consent_max_age_months} months"
+    if policy.consent_after_visit and visit_day is not None and given < visit_day:
+        return f"given on {given}, before the initiating visit of {visit_day}"
+    if policy.consent_form == "noridian" and consent.mode != "written" and not _seen_in_year_before(case, given):
+        return f"{consent.mode or 'form unknown'}, and no visit in the 12 months before {given}: written form wanted"
+    return None
+
+
+def _seen_in_year_before(case: Case, day: date) -> bool:
+    earliest = years_before(day, 1)
+    return any(
+        earliest <= v.moment.date_in(case.zone) <= day and case.in_my_group(v.practitioners, v.organization)
+        for v in case.facts.visits
+    )
+
+
+def _standing(case: Case, fit: list[ConsentFact]) -> ConsentFinding:
+    zone, immediate = case.zone, case.policy.revocation_effective == "immediate"
+    fit = sorted(fit, key=lambda c: (_given_day(case, c), c.reference))
+    latest, first = fit[-1], fit[0]
+    assert first.given is not None  # noqa: S101 -- consents_for leaves out those without
+    notices: list[tuple[Notice, str, tuple[str, ...]]] = []
+    ends = [day for c in fit if (day := _withdrawn_day(case, c)) is not None and day <= case.last_day]
+    spans = [_span(case, c) for c in fit]
+    after: list[Shadow] = []
+    if immediate and len(ends) == len(fit):
+        after.append(from_day(max(ends), zone, latest.reference))
+    if immediate and len(fit) > 1:
+        after.extend(_gaps(case, spans))
+    for consent in fit:
+        day = _withdrawn_day(case, consent)
+        if day is not None and case.first_day <= day <= case.last_day and len(ends) == len(fit):
+            notices.append((Notice.REVOKED_IN_MONTH, f"withdrawn on {day}", (consent.reference,)))
+            if consent.withdrawal_approximate:
+                notices.append((Notice.CONSENT_WITHDRAWAL_DATE, "", (consent.reference,)))
+    if not latest.practitioners:
+        notices.append((Notice.CONSENT_NO_PRACTITIONER, "", (latest.reference,)))
+    living = [c for c in fit if c.status == "active"]
+    if len(living) > 1:
+        notices.append((Notice.CONSENT_SEVERAL, "", tuple(c.reference for c in living)))
+    return ConsentFinding(
+        consent=latest,
+        found=f"{latest.mode or 'recorded'}, given on {_given_day(case, latest)}",
+        evidence=tuple(c.reference for c in fit),
+        before=(before(first.given, zone, first.reference),),
+        after=tuple(after),
+        notices=tuple(notices),
+    )
+
+
+def _span(case: Case, consent: ConsentFact) -> Interval:
+    """Return the instants in which one consent holds when withdrawal takes effect at once."""
+    assert consent.given is not None  # noqa: S101 -- consents_for leaves out those without
+    day = _withdrawn_day(case, consent)
+    return Interval(consent.given.earliest(case.zone), FOREVER if day is None else start_of_day(day, case.zone))
+
+
+def _gaps(case: Case, spans: list[Interval]) -> list[Shadow]:
+    """Return the days between a withdrawal and the next consent."""
+    gaps: list[Shadow] = []
+    for one, following in pairwise(spans):
+        if one.end < following.start:
+            days = [d for d in _month_days(case) if one.end <= start_of_day(d, case.zone) < following.start]
+            if days:
+                gaps.append(Shadow(interval=Interval(one.end, following.start), first_day=days[0], last_day=days[-1]))
+    return gaps
+
+
+def _month_days(case: Case) -> list[date]:
+    first = case.first_day
+    return [first.replace(day=n) for n in range(1, case.last_day.day + 1)]

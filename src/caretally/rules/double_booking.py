@@ -1,0 +1,55 @@
+"""Minutes that one staff member logged for two patients at once (rules 3.5, R-STAFF-DOUBLE-BOOKED)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from caretally.facts.patient_month import DoubleBooking
+from caretally.rules.enrolment import touches
+from caretally.rules.time_credit import DONE_STATUSES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from zoneinfo import ZoneInfo
+
+    from caretally.facts.calendar import ServiceMonth
+    from caretally.facts.time_entry import TimeEntry
+
+
+def double_bookings(
+    entries: Iterable[tuple[str, TimeEntry]], month: ServiceMonth, zone: ZoneInfo
+) -> dict[str, tuple[DoubleBooking, ...]]:
+    """Find overlapping entries of one person for different patients.
+
+    Args:
+        entries: (patient reference, entry) of everybody; entries without both ends cannot be tested.
+        month: only entries that touch this month are looked at.
+        zone: the practice's zone.
+
+    Returns:
+        For each patient concerned, the overlaps, with both entries named.
+    """
+    by_person: dict[str, list[tuple[int, int, str, str]]] = defaultdict(list)
+    for patient, entry in entries:
+        if entry.interval is None or entry.invalid or entry.copy_number or entry.status not in DONE_STATUSES:
+            continue
+        if touches(entry, month.first_day, month.last_day, zone):
+            for performer in entry.performers:
+                start, end = entry.interval.start, entry.interval.end
+                by_person[performer.reference].append((start, end, patient, entry.reference))
+    found: dict[str, set[tuple[str, str, str, int]]] = defaultdict(set)
+    for person, spans in by_person.items():
+        open_spans: list[tuple[int, int, str, str]] = []
+        for span in sorted(spans):
+            open_spans = [s for s in open_spans if s[1] > span[0]]
+            for other in open_spans:
+                seconds = min(other[1], span[1]) - span[0]
+                if other[2] != span[2] and seconds > 0:
+                    found[span[2]].add((person, span[3], other[3], seconds))
+                    found[other[2]].add((person, other[3], span[3], seconds))
+            open_spans.append(span)
+    return {
+        patient: tuple(DoubleBooking(performer=p, entry=e, other_entry=o, seconds=s) for p, e, o, s in sorted(bookings))
+        for patient, bookings in found.items()
+    }

@@ -1,0 +1,433 @@
+"""Counting seconds: each second of each entry is counted once or excluded with one reason (rules 3).
+
+An entry is cut into pieces at local midnights and at the edges of every span in which time does not count. A
+piece that two exclusions fit takes the first in the order of `facts.reasons.Exclusion`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from caretally.facts.calendar import end_of_day, local_date
+from caretally.facts.determination import LedgerRow
+from caretally.facts.intervals import Interval, subtract
+from caretally.facts.reasons import EXCLUSION_ORDER, Exclusion
+from caretally.facts.time_entry import RoleClass
+from caretally.rules.windows import Shadow, after, stay, whole_day
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import date
+
+    from caretally.facts.time_entry import Performer, TimeEntry
+    from caretally.rules.context import AttributedEntry, Case
+
+DONE_STATUSES = frozenset({"finished", "completed"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credit:
+    """The ledger of one practitioner's month, and what to tell about it."""
+
+    rows: tuple[LedgerRow, ...] = ()
+    no_interval: tuple[str, ...] = ()
+    possible_duplicates: tuple[str, ...] = ()
+    unknown_roles: tuple[str, ...] = ()
+    other_codes: tuple[str, ...] = ()
+    zone_assumed: tuple[str, ...] = ()
+
+    def counted(self, programme: str) -> tuple[LedgerRow, ...]:
+        """Return the counted rows of a programme in the order in which time is laid out (rules 2)."""
+        return tuple(row for row in self.rows if row.programme == programme and row.excluded is None)
+
+    def practitioner_rows(self, programme: str) -> tuple[LedgerRow, ...]:
+        """Return the practitioner's own time, each second once, also where staff worked at the same time."""
+        return _own_time((r for r in self.rows if r.programme == programme), staff=False)
+
+    def staff_rows(self, programme: str) -> tuple[LedgerRow, ...]:
+        """Return the staff's own time, each second once."""
+        return _own_time((r for r in self.rows if r.programme == programme), staff=True)
+
+
+@dataclass(slots=True)
+class _Piece:
+    """A part of an entry within one local date."""
+
+    entry: TimeEntry
+    programme: str
+    day: date
+    seconds: int
+    interval: Interval | None
+    marks: dict[Exclusion, str] = field(default_factory=dict)
+    practitioner: bool = False
+    staff: bool = False
+
+
+def credit(case: Case, spans: Mapping[str, Mapping[Exclusion, tuple[Shadow, ...]]]) -> Credit:
+    """Judge every second of a practitioner's entries.
+
+    Args:
+        case: the practitioner's view.
+        spans: for each programme, the spans of consent and initiating visit that exclude time.
+    """
+    ledger = _Ledger(case, spans)
+    return ledger.close()
+
+
+class _Ledger:
+    def __init__(self, case: Case, spans: Mapping[str, Mapping[Exclusion, tuple[Shadow, ...]]]) -> None:
+        self.case = case
+        self.duplicates = _duplicates(case)
+        self.no_interval: set[str] = set()
+        self.other_codes: set[str] = set()
+        self.general = _general_spans(case)
+        self.spans = spans
+        self.shadows = self._separate_shadows()
+        self.pieces = [p for a in case.entries for p in self._cut(a)]
+
+    def close(self) -> Credit:
+        for piece in self.pieces:
+            self._mark(piece)
+        rows = [row for piece in self.pieces for row in self._rows(piece)]
+        rows = _once(sorted(rows, key=_timeline))
+        if self.case.policy.rounding == "floor_entry":
+            rows = _floored(rows)
+        entries = [a.entry for a in self.case.entries]
+        return Credit(
+            rows=tuple(sorted(rows, key=_timeline)),
+            no_interval=tuple(sorted(self.no_interval)),
+            possible_duplicates=_possible_duplicates(self.case),
+            unknown_roles=tuple(
+                sorted({e.reference for e in entries if all(p.role is RoleClass.UNKNOWN for p in e.performers)})
+            ),
+            other_codes=tuple(sorted(self.other_codes)),
+            zone_assumed=tuple(sorted({e.reference for e in entries if e.zone_assumed})),
+        )
+
+    # -- cutting -------------------------------------------------------------------------------------------
+
+    def _cut(self, attributed: AttributedEntry) -> list[_Piece]:
+        """Cut an entry at local midnights and at the edges of every span that excludes time."""
+        entry, programme = attributed.entry, attributed.programme
+        if entry.interval is None:
+            assert entry.day is not None  # noqa: S101 -- enrolment files no entry without any time
+            return [_Piece(entry, programme, entry.day, entry.seconds, None)]
+        edges = {entry.interval.start, entry.interval.end}
+        for shadow in self._all_spans(programme):
+            edges |= {
+                at
+                for at in (shadow.interval.start, shadow.interval.end)
+                if entry.interval.start < at < entry.interval.end
+            }
+        zone, at = self.case.zone, entry.interval.start
+        while (midnight := end_of_day(local_date(at, zone), zone)) < entry.interval.end:
+            edges.add(midnight)
+            at = midnight
+        ordered = sorted(edges)
+        pieces = [_Piece(entry, programme, local_date(a, zone), b - a, Interval(a, b)) for a, b in pairwise(ordered)]
+        # A refused entry can have logged other seconds than its span: it stays whole, so that the ledger balances.
+        if entry.seconds != entry.interval.seconds:
+            return [_Piece(entry, programme, local_date(entry.interval.start, zone), entry.seconds, None)]
+        return pieces
+
+    def _all_spans(self, programme: str) -> list[Shadow]:
+        found = [s for _, shadows in self.general for s in shadows]
+        found += [s for shadows in self.spans.get(programme, {}).values() for s in shadows]
+        found += self.shadows
+        return found
+
+    def _separate_shadows(self) -> list[Shadow]:
+        """Return the spans of separately billed services of the patient: visits, and entries that carry a code."""
+        found: list[Shadow] = []
+        codes = self.case.context.terminology.set("separately-billed")
+        for visit in self.case.facts.visits:
+            day = visit.moment.date_in(self.case.zone)
+            code = codes.first(visit.codes, day)
+            if code is not None and visit.interval is not None:
+                found.append(Shadow(interval=Interval(*visit.interval), first_day=day, last_day=day, detail=code.code))
+        for entry in self.case.facts.entries:
+            if entry.interval is None or entry.invalid or entry.status not in DONE_STATUSES or entry.copy_number:
+                continue
+            day = local_date(entry.interval.start, self.case.zone)
+            code = codes.first(entry.procedure_codes, day)
+            if code is not None and code.code not in self.case.context.tables.own_codes():
+                found.append(Shadow(interval=entry.interval, first_day=day, last_day=day, detail=code.code))
+        return found
+
+    # -- judging -------------------------------------------------------------------------------------------
+
+    def _mark(self, piece: _Piece) -> None:
+        entry, marks = piece.entry, piece.marks
+        if entry.status not in DONE_STATUSES:
+            marks[Exclusion.STATUS] = entry.status
+        if (entry.reference, entry.copy_number) in self.duplicates:
+            marks[Exclusion.DUPLICATE] = self.duplicates[entry.reference, entry.copy_number]
+        if entry.invalid:
+            marks[Exclusion.INVALID] = entry.invalid
+        if not self.case.service_month.contains(piece.day):
+            marks[Exclusion.OUTSIDE_MONTH] = str(piece.day)[:7]
+        self._mark_role(piece)
+        self._mark_activity(piece)
+        self._mark_code(piece)
+        for exclusion, shadows in self.spans.get(piece.programme, {}).items():
+            self._mark_span(piece, exclusion, shadows)
+        for exclusion, shadows in self.general:
+            self._mark_span(piece, exclusion, shadows)
+        self._mark_visit_day(piece)
+        if piece.interval is not None:
+            for shadow in self.shadows:
+                if shadow.interval.intersection(piece.interval):
+                    marks.setdefault(Exclusion.OVERLAP_SEPARATE_CODE, shadow.detail)
+
+    def _mark_role(self, piece: _Piece) -> None:
+        kinds = [self._kind(p) for p in piece.entry.performers]
+        piece.practitioner, piece.staff = "practitioner" in kinds, "staff" in kinds
+        if not (piece.practitioner or piece.staff):
+            roles = sorted({p.role.value for p in piece.entry.performers}) or [RoleClass.UNKNOWN.value]
+            piece.marks[Exclusion.ROLE] = ", ".join(roles)
+
+    def _kind(self, performer: Performer) -> str | None:
+        """Return whose pool a performer feeds: ``practitioner``, ``staff`` or None (rules 3.1, 13)."""
+        case = self.case
+        if performer.role is RoleClass.PRACTITIONER:
+            if case.is_me(performer.reference):
+                return "practitioner"
+            groups = case.context.practice.groups_of(performer.reference) or (
+                frozenset({performer.group}) if performer.group else frozenset()
+            )
+            if groups and case.groups and not groups & case.groups:
+                return None
+            if case.policy.other_practitioner_time == "physician" and self._same_specialty(performer):
+                return "practitioner"
+            return "staff"
+        if performer.role is RoleClass.CLINICAL_STAFF:
+            return "staff"
+        if performer.role is RoleClass.COMMUNITY_HEALTH_WORKER and case.policy.chw_is_clinical_staff:
+            return "staff"
+        return None
+
+    def _same_specialty(self, performer: Performer) -> bool:
+        if self.case.practitioner is None:
+            return False
+        practice = self.case.context.practice
+        mine = practice.practitioner(self.case.practitioner).taxonomy
+        theirs = performer.specialty or practice.practitioner(performer.reference).taxonomy
+        return mine is not None and mine == theirs
+
+    def _mark_activity(self, piece: _Piece) -> None:
+        counted, switch = self._activity_counts, self.case.policy.count_activities
+        for activity in piece.entry.activities:
+            if not counted(activity) and not getattr(switch, activity.replace("-", "_"), False):
+                piece.marks[Exclusion.ACTIVITY] = activity
+                return
+
+    def _activity_counts(self, activity: str) -> bool:
+        return any(rule.code == activity for rule in self.case.context.terminology.set("activities-counted").rules)
+
+    def _mark_code(self, piece: _Piece) -> None:
+        case = self.case
+        codes = case.context.terminology.set("separately-billed")
+        for coding in piece.entry.procedure_codes:
+            if coding.code in case.context.tables.own_codes():
+                continue
+            if codes.contains(coding, piece.day):
+                piece.marks.setdefault(Exclusion.SEPARATE_CODE, coding.code)
+            else:
+                self.other_codes.add(f"{piece.entry.reference} {coding.code}")
+
+    def _mark_span(self, piece: _Piece, exclusion: Exclusion, shadows: Iterable[Shadow]) -> None:
+        for shadow in shadows:
+            if piece.interval is not None:
+                if shadow.interval.intersection(piece.interval):
+                    piece.marks.setdefault(exclusion, shadow.detail)
+            elif shadow.covers_day(piece.day):
+                piece.marks.setdefault(exclusion, shadow.detail)
+            elif piece.day in shadow.doubtful_days:
+                self.no_interval.add(piece.entry.reference)
+
+    def _mark_visit_day(self, piece: _Piece) -> None:
+        """Exclude time on the date of an office visit (rules 3.4, D8)."""
+        policy = self.case.policy.same_day_em
+        if policy == "overlap_only" or piece.entry.distinct_from_visit:
+            return
+        codes = self.case.context.terminology.set("same-day-em")
+        for visit in self.case.facts.visits:
+            if visit.moment.date_in(self.case.zone) != piece.day or codes.first(visit.codes, piece.day) is None:
+                continue
+            if policy == "exclude_whole_day":
+                if self.case.in_my_group(visit.practitioners, visit.organization):
+                    piece.marks.setdefault(Exclusion.SAME_DAY_EM, visit.reference)
+                continue
+            own = [
+                p
+                for p in piece.entry.performers
+                if p.role is RoleClass.PRACTITIONER
+                and any(self.case.context.practice.same_practitioner(p.reference, v) for v in visit.practitioners)
+            ]
+            others = [p for p in piece.entry.performers if p not in own and self._kind(p) is not None]
+            if own and not others:
+                piece.marks.setdefault(Exclusion.SAME_DAY_EM, visit.reference)
+            elif own:
+                kinds = {self._kind(p) for p in others}
+                piece.practitioner, piece.staff = "practitioner" in kinds, "staff" in kinds
+
+    # -- ledger rows ---------------------------------------------------------------------------------------
+
+    def _rows(self, piece: _Piece) -> list[LedgerRow]:
+        first = next((x for x in EXCLUSION_ORDER if x in piece.marks), None)
+        entry = piece.entry
+        if first is None and piece.interval is None:
+            self.no_interval.add(entry.reference)
+        return [
+            LedgerRow(
+                entry=entry.reference,
+                version=entry.version,
+                programme=piece.programme,
+                day=piece.day,
+                seconds=piece.seconds,
+                start=piece.interval.start if piece.interval else None,
+                end=piece.interval.end if piece.interval else None,
+                performers=tuple(p.reference for p in entry.performers),
+                practitioner_time=piece.practitioner,
+                staff_time=piece.staff,
+                excluded=None if first is None else first.value,
+                detail="" if first is None else piece.marks[first],
+            )
+        ]
+
+
+def _general_spans(case: Case) -> list[tuple[Exclusion, tuple[Shadow, ...]]]:
+    """Return the spans that hold for every programme: death, end of coverage, inpatient stays."""
+    found: list[tuple[Exclusion, tuple[Shadow, ...]]] = []
+    deceased = case.facts.patient.deceased
+    if deceased is not None:
+        found.append((Exclusion.AFTER_DEATH, (after(deceased, case.zone),)))
+    uncovered = _uncovered_days(case)
+    if uncovered:
+        found.append((Exclusion.AFTER_COVERAGE, tuple(whole_day(day, case.zone) for day in uncovered)))
+    stays = tuple(stay(s, case.zone) for s in case.facts.stays)
+    if stays:
+        found.append((Exclusion.INPATIENT, stays))
+    return found
+
+
+def _uncovered_days(case: Case) -> list[date]:
+    """Return the days after the last coverage of the month has ended; none while the coverage gate fails."""
+    if case.coverage is None or case.coverage.end is None:
+        return []
+    ends = [
+        c.end
+        for c in case.facts.coverages
+        if c.status in {"active", "cancelled"} and (c.start is None or c.start <= case.last_day)
+    ]
+    if any(end is None for end in ends):
+        return []
+    last = max(end for end in ends if end is not None)
+    return [day for n in range(1, case.last_day.day + 1) if (day := case.first_day.replace(day=n)) > last]
+
+
+def _signature(entry: TimeEntry) -> tuple[object, ...] | None:
+    """Return what two records of one event share: performer, start and end (rules 3.5)."""
+    if entry.interval is None or not entry.performers:
+        return None
+    return (tuple(sorted(p.reference for p in entry.performers)), entry.interval)
+
+
+def _duplicates(case: Case) -> dict[tuple[str, int], str]:
+    """Return the entries that repeat another one, with the entry that they repeat."""
+    found = {
+        (a.entry.reference, a.entry.copy_number): a.entry.reference for a in case.entries if a.entry.copy_number > 0
+    }
+    seen: dict[tuple[str, tuple[object, ...]], str] = {}
+    for attributed in case.entries:
+        entry, signature = attributed.entry, _signature(attributed.entry)
+        if signature is None or entry.copy_number or entry.invalid or entry.status not in DONE_STATUSES:
+            continue
+        key = (attributed.programme, signature)
+        if key in seen:
+            found[entry.reference, entry.copy_number] = seen[key]
+        else:
+            seen[key] = entry.reference
+    return found
+
+
+def _possible_duplicates(case: Case) -> tuple[str, ...]:
+    """Return dated entries that agree in performer, date and minutes: both count, both are named."""
+    seen: dict[tuple[object, ...], list[str]] = {}
+    for attributed in case.entries:
+        entry = attributed.entry
+        if entry.interval is None and entry.copy_number == 0 and entry.status in DONE_STATUSES and not entry.invalid:
+            people = tuple(sorted(p.reference for p in entry.performers))
+            seen.setdefault((people, entry.day, entry.seconds), []).append(entry.reference)
+    return tuple(sorted(reference for group in seen.values() if len(group) > 1 for reference in group))
+
+
+def _timeline(row: LedgerRow) -> tuple[object, ...]:
+    """Order of time: timed pieces of a date first, then what has a date only (rules 2)."""
+    return (
+        row.day,
+        row.start is None,
+        row.start or 0,
+        row.end or 0,
+        not row.staff_time,
+        row.entry,
+        row.excluded or "",
+    )
+
+
+def _once(rows: list[LedgerRow]) -> list[LedgerRow]:
+    """Count each second of a programme once: what an earlier piece covers is an overlap in the later one."""
+    taken: dict[str | None, list[Interval]] = {}
+    result: list[LedgerRow] = []
+    for row in rows:
+        if row.excluded is not None or row.start is None or row.end is None:
+            result.append(row)
+            continue
+        covered, whole = taken.setdefault(row.programme, []), Interval(row.start, row.end)
+        free = subtract(whole, covered)
+        result += [_part(row, part) for part in free]
+        result += [
+            replace(_part(row, part), excluded=Exclusion.OVERLAP.value, detail="counted once")
+            for part in subtract(whole, free)
+        ]
+        covered.append(whole)
+    return result
+
+
+def _part(row: LedgerRow, part: Interval) -> LedgerRow:
+    return replace(row, start=part.start, end=part.end, seconds=part.seconds)
+
+
+def _own_time(rows: Iterable[LedgerRow], *, staff: bool) -> tuple[LedgerRow, ...]:
+    """Return one side's time, each second once, in order; overlap with the other side does not take from it."""
+    kept = [
+        replace(row, excluded=None)
+        for row in rows
+        if (row.staff_time if staff else row.practitioner_time) and row.excluded in {None, Exclusion.OVERLAP.value}
+    ]
+    return tuple(row for row in _once(sorted(kept, key=_timeline)) if row.excluded is None)
+
+
+def _floored(rows: list[LedgerRow]) -> list[LedgerRow]:
+    """Floor the counted seconds of each entry to whole minutes; the rest is X-ROUNDING (rules 13)."""
+    total: dict[tuple[str, str | None], int] = {}
+    for row in rows:
+        if row.excluded is None:
+            key = (row.entry, row.programme)
+            total[key] = total.get(key, 0) + row.seconds
+    rest = {key: seconds % 60 for key, seconds in total.items()}
+    result: list[LedgerRow] = []
+    for row in reversed(rows):
+        left = rest.get((row.entry, row.programme), 0)
+        if row.excluded is not None or left == 0:
+            result.append(row)
+            continue
+        cut = min(left, row.seconds)
+        rest[row.entry, row.programme] = left - cut
+        end = None if row.end is None else row.end - cut
+        result.append(replace(row, seconds=cut, start=end, excluded=Exclusion.ROUNDING.value, detail="whole minutes"))
+        if row.seconds > cut:
+            result.append(replace(row, seconds=row.seconds - cut, end=end))
+    return result
