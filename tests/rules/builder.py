@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -30,7 +31,7 @@ from caretally.facts.policy import PolicyBook, Switches
 from caretally.facts.practice import Organization, Practice, Practitioner, RoleAssignment
 from caretally.facts.time_entry import Performer, RoleClass, TimeEntry
 from caretally.rules import RuleContext
-from caretally.tables import load_tables
+from caretally.tables import Tables, load_tables
 
 ROLES = {
     "MD": RoleClass.PRACTITIONER,
@@ -50,6 +51,11 @@ BASELINE: dict[str, Any] = {
     "consent": {"at": "2024-11-01", "practitioner": "P1"},
     "visits": [{"code": "99214", "date": "2024-10-15"}],
 }
+
+
+@lru_cache
+def tables() -> Tables:
+    return load_tables()
 
 
 def procedure(code: str) -> Coding:
@@ -106,13 +112,12 @@ class CaseBuilder:
 
     def context(self) -> RuleContext:
         self.facts()
-        tables = load_tables()
         switches = {"zone": self.case["tz"], "other_claims_known": "full", **self.switches}
         groups = {a.organization for p in self.people.values() for a in p.assignments}
         return RuleContext(
-            tables=tables.services,
-            terminology=tables.terminology,
-            policies=PolicyBook(payers=tables.payers, practice=Switches(source="test", values=switches)),
+            tables=tables().services,
+            terminology=tables().terminology,
+            policies=PolicyBook(payers=tables().payers, practice=Switches(source="test", values=switches)),
             practice=Practice(
                 practitioners=self.people,
                 organizations={g: Organization(reference=g, tin=f"tin-{g}") for g in groups if g},
@@ -158,8 +163,8 @@ class CaseBuilder:
             claim_lines=tuple(self._claim(i, c) for i, c in enumerate(case.get("other_claims", []), 1)),
         )
 
-    def _condition(self, i: int, code: str, active: bool, months: int | None, risk: bool | None) -> ConditionFact:  # noqa: FBT001 -- the rows of the compact format
-        terminology = load_tables().terminology
+    def _condition(self, i: int, code: str, active: bool, months: int | None, risk: bool | None) -> ConditionFact:
+        terminology = tables().terminology
         coding = Coding(ICD10CM, code)
         return ConditionFact(
             reference=f"Condition/cond{i}",

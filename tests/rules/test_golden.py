@@ -10,7 +10,6 @@ import pytest
 
 from caretally.facts.determination import Determination
 from caretally.rules import determine
-
 from tests.rules.builder import CaseBuilder
 
 GOLDEN = Path(__file__).parents[2] / "fixtures" / "golden" / "cases.jsonl"
