@@ -293,11 +293,6 @@ PAIRS = [
         {"dos": "with_last"},
     ),
     Pair("I-SURPLUS", {"entries": [staff("2025-03-20", 21)]}, {}),
-    Pair(
-        "I-NO-RATE",
-        {**PCM, "month": "2026-03", "entries": [staff("2026-03-20", 30, prog="pcm")]},
-        {"month": "2026-03", "entries": [staff("2026-03-20", 20)]},
-    ),
     Pair("W-CHARGE-IS-RATE", {}, {"entries": [staff("2025-03-20", 19)]}),
     Pair(
         "I-ALT-AMOUNT",
@@ -354,3 +349,14 @@ def test_minutes_that_two_plans_claim_are_listed_once_and_held() -> None:
     assert sum(d.logged_seconds for d in found) == 1200
     assert {d.billing_practitioner for d in found} == {"Practitioner/P1", "Practitioner/P2", None}
     assert all("R-ATTRIBUTION" in {r.code for r in d.reasons} for d in found if d.billing_practitioner)
+
+
+def test_a_code_without_a_rate_says_so_and_is_billed_all_the_same() -> None:
+    builder = CaseBuilder({"id": "T", "month": "2025-03", "entries": TWENTY})
+    context = builder.context()
+    codes_without = tuple(replace(row, rvu_non_facility=None, amount_non_facility=None) for row in context.tables.codes)
+    context = replace(context, tables=replace(context.tables, codes=codes_without))
+    (found,) = determine(builder.month(), context)
+    assert found.status == "billable"
+    assert found.lines[0].amount is None
+    assert "I-NO-RATE" in {n.code for n in found.notices}
