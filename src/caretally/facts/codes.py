@@ -61,6 +61,10 @@ class CodeRule:
         return self.pattern is not None and re.fullmatch(self.pattern, coding.code) is not None
 
 
+_CATEGORY = 3
+"""Length of an ICD-10-CM category, by which prefixes are found without trying them all."""
+
+
 @lru_cache(maxsize=4096)
 def _undotted(code: str) -> str:
     return code.replace(".", "").upper()
@@ -73,21 +77,34 @@ class CodeSet:
     name: str
     rules: tuple[CodeRule, ...] = ()
     _by_code: dict[Coding, tuple[CodeRule, ...]] = field(init=False, repr=False, compare=False)
+    _by_category: dict[Coding, tuple[CodeRule, ...]] = field(init=False, repr=False, compare=False)
     _others: tuple[CodeRule, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        index: dict[Coding, tuple[CodeRule, ...]] = {}
+        codes: dict[Coding, tuple[CodeRule, ...]] = {}
+        categories: dict[Coding, tuple[CodeRule, ...]] = {}
+        others: list[CodeRule] = []
         for rule in self.rules:
             if rule.code is not None:
                 key = Coding(rule.system, rule.code)
-                index[key] = (*index.get(key, ()), rule)
-        object.__setattr__(self, "_by_code", index)
-        object.__setattr__(self, "_others", tuple(rule for rule in self.rules if rule.code is None))
+                codes[key] = (*codes.get(key, ()), rule)
+            elif rule.prefix is not None and len(_undotted(rule.prefix)) >= _CATEGORY:
+                key = Coding(rule.system, _undotted(rule.prefix)[:_CATEGORY])
+                categories[key] = (*categories.get(key, ()), rule)
+            else:
+                others.append(rule)
+        object.__setattr__(self, "_by_code", codes)
+        object.__setattr__(self, "_by_category", categories)
+        object.__setattr__(self, "_others", tuple(others))
 
     def contains(self, coding: Coding, on: date | None = None) -> bool:
         """Whether the set holds a coding on a date (None: on any date)."""
-        exact = self._by_code.get(coding, ())
-        return any(rule.matches(coding, on) for rule in exact) or any(rule.matches(coding, on) for rule in self._others)
+        category = Coding(coding.system, _undotted(coding.code)[:_CATEGORY])
+        return any(
+            rule.matches(coding, on)
+            for rules in (self._by_code.get(coding, ()), self._by_category.get(category, ()), self._others)
+            for rule in rules
+        )
 
     def first(self, codings: Iterable[Coding], on: date | None = None) -> Coding | None:
         """Return the first of the codings that the set holds, in their order."""

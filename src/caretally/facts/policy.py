@@ -120,6 +120,8 @@ class Switches:
     source: str
     """What `rules show` prints: file and table, ``flag`` or ``default``."""
     values: Mapping[str, Any] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Where single switches come from, when it is not `source`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +185,7 @@ class PolicyBook:
         for layer in layers:
             for name, value in layer.values.items():
                 put_switch(values, name, value)
-                origins[name] = layer.source
+                origins[name] = layer.sources.get(name, layer.source)
         if site.zone is not None and "zone" not in self.sites.get(site.name, Switches(source="")).values:
             values["zone"] = site.zone.key
             origins["zone"] = f"site.{site.name}"
