@@ -122,7 +122,7 @@ def test_counted_and_excluded_make_what_was_logged(case: dict[str, Any], policy:
 def test_the_order_of_facts_means_nothing(case: dict[str, Any], policy: dict[str, Any], random: Any) -> None:
     builder = CaseBuilder(case, policy)
     month, context = builder.month(), builder.context()
-    shuffled = {}
+    shuffled: dict[str, Any] = {}
     for name in ("entries", "conditions", "care_plans", "consents", "visits", "stays"):
         values = list(getattr(month.facts, name))
         random.shuffle(values)

@@ -1,0 +1,43 @@
+# make demo    the program on the practice that it ships with
+# make test    everything that must hold: style, types, layers, tests, also against a real FHIR server
+# make prove   the long proofs; their figures go to docs/proof.md
+# make bench   measurements
+# make lock    the versions and hashes of all dependencies (UPGRADE=1: the newest ones)
+# make clean   removes what the others made
+SHELL := bash
+BIN := .venv/bin
+
+.PHONY: demo test prove bench lock clean
+
+demo:
+	@scripts/bootstrap
+	@$(BIN)/caretally demo
+
+test:
+	scripts/bootstrap --test
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/mypy --explicit-package-bases tests scripts/prove.py docker/hapi/hapi.py
+	$(BIN)/lint-imports
+	$(BIN)/pytest
+
+prove:
+	scripts/bootstrap --test
+	$(BIN)/python scripts/prove.py
+
+# A measurement that needs an argument says so and exits with 2: it is run by hand.
+bench:
+	scripts/bootstrap --test
+	@failed=; for measurement in bench/*.py; do \
+	  echo "== $$measurement"; code=0; $(BIN)/python "$$measurement" || code=$$?; \
+	  case $$code in 0) ;; 2) echo "   (run it by hand, with its arguments)" ;; *) failed="$$failed $$measurement" ;; esac; \
+	done; [ -z "$$failed" ] || { echo "failed:$$failed" >&2; exit 1; }
+
+lock:
+	scripts/lock $(if $(UPGRADE),--upgrade)
+
+clean:
+	docker/hapi/hapi stop
+	rm -rf .venv build dist docker/hapi/target docker/hapi/cache
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,157 @@
+"""Runs the tests marked ``prove`` at length and writes what they looked at, and for how long, to docs/proof.md.
+
+    python scripts/prove.py [pytest arguments]
+
+Each property is tried on 100 000 examples (CARETALLY_PROVE_EXAMPLES: another number). A test that goes through cases of
+its own says how many with ``record_property("cases", n)``. The file is written only when every proof holds.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+import tomllib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+ROOT = Path(__file__).resolve().parents[1]
+REPORT = ROOT / "docs" / "proof.md"
+STATISTICS = "hypothesis-statistics-"  # the name under which hypothesis files its figures in a JUnit report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """One test that passed: its name, how many cases it looked at (None: it did not say), and the seconds it took."""
+
+    name: str
+    cases: int | None
+    seconds: int
+
+
+def run_proofs(arguments: list[str]) -> tuple[int, ET.Element | None]:
+    """Pytest's exit code, and its report where it wrote one."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "pytest",
+                "-m",
+                "prove",
+                "-ojunit_family=xunit1",
+                f"--junitxml={report}",
+                *arguments,
+            ],
+            cwd=ROOT,
+            env={**os.environ, "CARETALLY_PROVE": "1"},
+            check=False,
+        )
+        # Our own pytest wrote this file a moment ago.
+        return done.returncode, ET.parse(report).getroot() if report.is_file() else None  # noqa: S314
+
+
+def dotted(node_id: str) -> str:
+    """A test's name as JUnit reports have it: tests/a/test_b.py::TestC::test_d[1] is tests.a.test_b.TestC.test_d[1]."""
+    path, _, name = node_id.partition("::")
+    names, bracket, parameters = name.partition("[")
+    return f"{path.removesuffix('.py').replace('/', '.')}.{names.replace('::', '.')}{bracket}{parameters}"
+
+
+def examples(report: ET.Element) -> dict[str, int]:
+    """How many examples hypothesis tried, by the dotted name of the test."""
+    found: dict[str, int] = {}
+    for entry in report.iter("property"):
+        name, value = entry.get("name", ""), entry.get("value", "")
+        if name.startswith(STATISTICS):
+            told = base64.b64decode(value).decode()
+            counts = [int(number) for number in re.findall(r"(\d+) passing", told)]
+            if not counts:
+                sys.exit(f"prove: hypothesis now words its statistics differently; adapt scripts/prove.py:\n{told}")
+            found[dotted(name.removeprefix(STATISTICS))] = sum(counts)
+    return found
+
+
+def proofs(report: ET.Element) -> list[Proof]:
+    """Every test of the report, in its order; skipped ones prove nothing and are left to the summary."""
+    tried = examples(report)
+    found = []
+    for case in report.iter("testcase"):
+        if case.find("skipped") is not None:
+            continue
+        name = f"{case.get('classname')}.{case.get('name')}"
+        stated = [p.get("value", "") for p in case.iter("property") if p.get("name") == "cases"]
+        cases = int(stated[0]) if stated else tried.get(name)
+        found.append(Proof(name=name.removeprefix("tests."), cases=cases, seconds=round(float(case.get("time", "0")))))
+    return found
+
+
+def commit() -> str:
+    """The commit that was proved, with a mark when files differ from it; empty outside a checkout."""
+    try:
+        told = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--exclude=*"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except FileNotFoundError:
+        return ""
+    return told.stdout.strip()
+
+
+def page(found: list[Proof]) -> str:
+    """The text of docs/proof.md."""
+    locked = (ROOT / "requirements" / "dev.txt").read_text(encoding="utf-8")
+    hypothesis = re.search(r"^hypothesis==(\S+)", locked, re.MULTILINE)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["name"]
+    facts = {
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "commit": commit() or "not known",
+        "Python": platform.python_version(),
+        "hypothesis": hypothesis.group(1) if hypothesis else "not known",
+        "processors": str(os.cpu_count()),
+        "proofs": str(len(found)),
+        "cases": f"{sum(proof.cases or 0 for proof in found):,}",
+        "time": f"{sum(proof.seconds for proof in found):,} s",
+    }
+    rows = (f"| {p.name} | {'' if p.cases is None else f'{p.cases:,}'} | {p.seconds:,} s |" for p in found)
+    return "\n".join(
+        [
+            f"# What {project} was proved on",
+            "",
+            "Written by `make prove`; every one held. `make test` runs the same tests on fewer cases.",
+            "",
+            "| | |",
+            "| --- | --- |",
+            *(f"| {key} | {value} |" for key, value in facts.items()),
+            "",
+            "| proof | cases | time |",
+            "| --- | ---: | ---: |",
+            *rows,
+            "",
+        ]
+    )
+
+
+def main() -> int:
+    """Runs the proofs, writes the page, and returns pytest's exit code."""
+    code, report = run_proofs(sys.argv[1:])
+    if code != 0 or report is None:
+        print(f"prove: not everything held (pytest exit {code}); {REPORT} is left as it was", file=sys.stderr)
+        return code or 1
+    REPORT.write_text(page(proofs(report)), encoding="utf-8")
+    print(f"wrote {REPORT}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""The lines of a determination, checked and in one order, as both the claim and the charges need them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from caretally.billing.errors import BillingError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from caretally.facts.determination import Determination, Line
+
+C4BB_CARE_TEAM_ROLE = "http://hl7.org/fhir/us/carin-bb/CodeSystem/C4BBClaimCareTeamRole"
+CENT = Decimal("0.01")
+DIAGNOSES_ON_A_CLAIM = 12
+"""Box 21 and HI of the 837P have room for twelve; the others stand in Provenance."""
+
+
+def ordered_lines(determination: Determination) -> tuple[Line, ...]:
+    """Return the lines by date, the base code before its add-on, then by code; the given order means nothing.
+
+    Raises:
+        BillingError: a line that no claim can carry.
+    """
+    base = {step.code for step in _first_steps(determination)}
+    lines = sorted(determination.lines, key=lambda x: (x.service_date, x.code not in base, x.code))
+    seen = set()
+    for index, line in enumerate(lines):
+        where = f"lines[{index}]"
+        if not determination.service_month.contains(line.service_date):
+            raise BillingError(f"{line.code} is dated outside {determination.service_month}", where=where)
+        if line.units < 1:
+            raise BillingError(f"{line.code} has {line.units} units; wanted one or more", where=where)
+        if line.charge is not None and not (line.charge.is_finite() and line.charge >= 0):
+            raise BillingError(f"{line.code} has a charge that is no amount of money", where=where)
+        if (line.code, line.service_date) in seen:
+            raise BillingError(f"{line.code} stands twice on {line.service_date}; wanted one line", where=where)
+        if not line.system or not line.code:
+            raise BillingError("a line without code or code system", where=where)
+        seen.add((line.code, line.service_date))
+    if not lines:
+        raise BillingError("there is nothing to bill: the determination has no lines", where="lines")
+    return tuple(lines)
+
+
+def _first_steps(determination: Determination) -> Sequence[Any]:
+    """Return the first step of the chosen family's ladder: its base code."""
+    steps = [step for step in determination.trace.ladder if step.family == determination.family]
+    return sorted(steps, key=lambda step: step.threshold_seconds)[:1]
+
+
+def diagnosis_codes(determination: Determination) -> tuple[str, ...]:
+    """Return the ICD-10-CM codes in the order of the claim, each once, at most twelve.
+
+    Raises:
+        BillingError: no condition has a code.
+    """
+    codes = dict.fromkeys(d.icd10cm for d in determination.evidence.diagnoses if d.icd10cm)
+    if not codes:
+        raise BillingError("no condition of the evidence has an ICD-10-CM code", where="Claim.diagnosis")
+    return tuple(codes)[:DIAGNOSES_ON_A_CLAIM]
+
+
+def entries_of(determination: Determination, line: Line) -> tuple[str, ...]:
+    """Return the entries whose counted time had been worked by a line's date of service, in time order.
+
+    Time worked later did not help to reach the line: it changes nothing that stands on it.
+    """
+    evidence = determination.evidence.entries
+    worked = {
+        row.entry
+        for row in determination.trace.ledger
+        if row.excluded is None and row.used and row.day <= line.service_date
+    }
+    return tuple(entry for entry in evidence if entry in worked) if determination.trace.ledger else evidence
+
+
+def money(amount: Decimal) -> dict[str, Any]:
+    """Return a FHIR Money in dollars, digit for digit."""
+    return {"value": amount, "currency": "USD"}
+
+
+def unit_price(charge: Decimal, units: int) -> Decimal | None:
+    """Return the price of one unit; None when it has no whole number of cents, for nothing is rounded."""
+    price = (charge / units).quantize(CENT)
+    return price if price * units == charge else None
+
+
+def coding(system: str, code: str) -> dict[str, Any]:
+    """Return a CodeableConcept with one coding and no text: descriptors of CPT belong to the AMA."""
+    return {"coding": [{"system": system, "code": code}]}
+
+
+def reference(target: str) -> dict[str, Any]:
+    """Return a FHIR Reference."""
+    return {"reference": target}

@@ -1,0 +1,197 @@
+"""The options that several commands share, each written once, and how the global ones meet those of a command."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from caretally.cli.output import Output
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from caretally.facts.calendar import ServiceMonth
+
+ConfigOption = Annotated[
+    str | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="Configuration file (TOML). Never read from SOURCE.",
+        show_default=False,
+    ),
+]
+StoreOption = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="STORE",
+        help="Where runs are remembered: a folder, or a database URL.",
+        show_default=False,
+    ),
+]
+ProfileOption = Annotated[
+    str | None,
+    typer.Option(
+        "--profile",
+        metavar="NAME",
+        help="Profile of the configuration file.",
+        show_default=False,
+    ),
+]
+JsonOption = Annotated[
+    bool,
+    typer.Option("--json", help="Print one JSON document and nothing else."),
+]
+QuietOption = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", help="Say only what matters on standard error."),
+]
+VerboseOption = Annotated[
+    bool,
+    typer.Option("--verbose", "-v", help="Say more on standard error."),
+]
+SourceArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE",
+        help="FHIR base URL, or a folder of NDJSON or Bundles.",
+        show_default=False,
+    ),
+]
+WhereArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="WHERE",
+        help="Folder or FHIR base URL that apply wrote to.",
+        show_default=False,
+    ),
+]
+MonthOption = Annotated[
+    str,
+    typer.Option("--month", "-m", metavar="YYYY-MM", help="Service month, for example 2025-01.", show_default=False),
+]
+AsOfOption = Annotated[
+    str | None,
+    typer.Option(
+        "--as-of",
+        metavar="DATE",
+        help="Decide as if today were this date (YYYY-MM-DD).",
+        show_default="today",
+    ),
+]
+PatientOption = Annotated[
+    list[str] | None,
+    typer.Option("--patient", metavar="ID", help="This patient only; may be repeated.", show_default=False),
+]
+GroupOption = Annotated[
+    list[str] | None,
+    typer.Option("--group", metavar="ID", help="Members of this FHIR Group only; may be repeated.", show_default=False),
+]
+PractitionerOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--practitioner",
+        metavar="ID",
+        help="This billing practitioner only; may be repeated.",
+        show_default=False,
+    ),
+]
+SiteOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--site",
+        metavar="NAME",
+        help="Practitioners of this site of the configuration only; may be repeated.",
+        show_default=False,
+    ),
+]
+OutOption = Annotated[
+    str | None,
+    typer.Option(
+        "--out", metavar="FOLDER", help="Write the results to this folder (NDJSON files).", show_default=False
+    ),
+]
+ToOption = Annotated[
+    str | None,
+    typer.Option("--to", metavar="URL", help="Write the results to this FHIR server.", show_default=False),
+]
+StrictOption = Annotated[
+    bool,
+    typer.Option("--strict", help="End with an error when a resource or a fact had to be refused."),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What every command knows: the words before the command, overruled by those after it."""
+
+    config: str | None
+    store: str | None
+    profile: str | None
+    output: Output
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GlobalOptions:
+    """The options given before the command."""
+
+    config: str | None = None
+    store: str | None = None
+    profile: str | None = None
+
+
+def settings_of(
+    context: typer.Context,
+    *,
+    config: str | None = None,
+    store: str | None = None,
+    profile: str | None = None,
+    as_json: bool = False,
+    quiet: bool = False,
+    verbose: bool = False,
+) -> Settings:
+    """Return the common settings of a command; an option after the command wins over the same one before it."""
+    before = context.obj if isinstance(context.obj, GlobalOptions) else GlobalOptions()
+    return Settings(
+        config=config or before.config,
+        store=store or before.store,
+        profile=profile or before.profile,
+        output=Output(as_json=as_json, quiet=quiet, verbose=verbose),
+    )
+
+
+def month_of(text: str) -> ServiceMonth:
+    """Read ``--month``.
+
+    Raises:
+        typer.BadParameter: not a calendar month.
+    """
+    from caretally.facts.calendar import ServiceMonth  # noqa: PLC0415 -- not needed for --help
+
+    try:
+        return ServiceMonth.parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="'--month'") from None
+
+
+def day_of(text: str | None, option: str = "--as-of") -> date | None:
+    """Read a date option.
+
+    Raises:
+        typer.BadParameter: not a calendar date.
+    """
+    from datetime import date  # noqa: PLC0415 -- not needed for --help
+
+    if text is None:
+        return None
+    try:
+        found = date.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or len(text) != len("2025-02-04"):
+        message = f"'{text}' is not a date; wanted YYYY-MM-DD, for example 2025-02-04"
+        raise typer.BadParameter(message, param_hint=f"'{option}'")
+    return found

@@ -1,0 +1,245 @@
+"""``caretally plan`` and ``caretally apply``: one month of one source, decided, and written or shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from caretally import __version__
+from caretally.billing import describe
+from caretally.cli.answer_table import answer_table
+from caretally.cli.configuration import read_configuration
+from caretally.cli.endpoints import endpoints
+from caretally.cli.failure import end_badly
+from caretally.cli.last_store import remember_store
+from caretally.cli.progress import progress_of
+from caretally.errors import SourceError, UsageError
+from caretally.reports.overview import OverviewRow, overview
+from caretally.reports.summary import Tally, summary_lines
+from caretally.reports.wording import count
+from caretally.sync.deciding import default_policy
+from caretally.sync.pulling import Narrowing
+from caretally.sync.request import RunRequest
+from caretally.sync.run import run_month
+from caretally.sync.store_place import store_of
+from caretally.tables import policy_book, sites, tables_for
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
+    from caretally.cli.options import Settings
+    from caretally.cli.output import Output
+    from caretally.errors import CaretallyError
+    from caretally.facts.calendar import ServiceMonth
+    from caretally.sync.planning import Planned
+    from caretally.sync.report import RunReport
+    from caretally.tables import Tables
+
+ROWS_SHOWN = 60
+"""Longest table that apply prints; a longer month is in the output folder."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Seen:
+    """What a run showed on its way, kept small: one row for each patient-month, not its trace."""
+
+    output: Output
+    dry_run: bool
+    tally: Tally = field(default_factory=Tally)
+    rows: list[OverviewRow] = field(default_factory=list)
+    documents: list[dict[str, Any]] = field(default_factory=list)
+
+    def observe(self, planned: Planned) -> None:
+        """Take in one answer and what it asks of the sink."""
+        determination = planned.determination.to_json()
+        self.tally.add(determination)
+        changes = [] if planned.change_set is None else describe(planned.change_set)
+        if self.output.as_json:
+            self.documents.append(_short(determination, changes, proposed=_is_proposed(planned)))
+        elif self.dry_run:
+            self._say_plan(determination, changes)
+        elif len(self.rows) <= ROWS_SHOWN:
+            self.rows.extend(overview([determination]))
+
+    def _say_plan(self, determination: dict[str, Any], changes: Sequence[str]) -> None:
+        for line in changes:
+            self.output.text(line)
+        for reason in determination["reasons"]:
+            self.output.text(f"    {reason['code']}: {reason['message']}")
+
+
+def _is_proposed(planned: Planned) -> bool:
+    return planned.change_set is not None and planned.change_set.proposed
+
+
+def _short(determination: dict[str, Any], changes: list[str], *, proposed: bool) -> dict[str, Any]:
+    keys = ("patient", "service_month", "billing_practitioner", "status", "family", "lines", "projected", "action")
+    return {
+        **{key: determination[key] for key in keys},
+        "reasons": [reason["code"] for reason in determination["reasons"]],
+        "notices": [notice["code"] for notice in determination["notices"]],
+        "proposed": proposed,
+        "changes": changes,
+    }
+
+
+def run_month_command(
+    settings: Settings,
+    *,
+    source: str,
+    month: ServiceMonth,
+    out: str | None,
+    to: str | None,
+    as_of: date | None,
+    strict: bool,
+    narrowing: Narrowing,
+    dry_run: bool,
+) -> None:
+    """Run a month and say what came of it.
+
+    Raises:
+        CaretallyError: as `run_month`, and SourceError with ``strict`` when something had to be refused.
+        typer.Exit: not everything could be done; what was done has been said.
+    """
+    configuration = read_configuration(settings)
+    tables = tables_for(configuration)
+    check_month(tables, month)
+    book = policy_book(tables, configuration)
+    seen = Seen(output=settings.output, dry_run=dry_run)
+    with (
+        endpoints(configuration, tables, source=source, out=out, to=to, write=not dry_run) as ends,
+        progress_of(settings.output) as progress,
+    ):
+        zone = default_policy(book, sites(configuration)).time_zone
+        request = RunRequest(
+            source=ends.source,
+            sink=ends.sink,
+            month=month,
+            as_of=as_of or datetime.now(zone).date(),
+            now=lambda: datetime.now(UTC),
+            tables=tables,
+            configuration=configuration,
+            policies=book,
+            software_version=__version__,
+            store=configuration.store_url,
+            narrowing=narrowing,
+            write=not dry_run,
+            progress=progress,
+            observe=seen.observe,
+        )
+        if strict and not dry_run:
+            # Looked at first without writing: a strict run writes nothing when something has to be refused.
+            refuse_issues(run_month(replace(request, write=False, observe=lambda _: None)))
+        report = run_month(request)
+        if ends.sink is not None and not dry_run:
+            location, _ = store_of(ends.sink, named=configuration.store_url, tenant=request.tenant)
+            remember_store(location if "://" in location else str(Path(location).absolute().parent))
+    say_report(settings.output, report, seen)
+    if strict:
+        refuse_issues(report)
+
+
+def check_month(tables: Tables, month: ServiceMonth) -> None:
+    """Refuse a month for which there are no code tables.
+
+    Raises:
+        UsageError: names the months that are covered.
+    """
+    if tables.services.covers(month):
+        return
+    codes = tables.services.codes
+    first = min(row.valid_from for row in codes)
+    last = max(row.valid_to or row.valid_from for row in codes)
+    raise UsageError(
+        f"there is no code table for {month}; the tables go from {first:%Y-%m} to {last:%Y-%m}. Another year is added "
+        "as a file in mappings/services"
+    )
+
+
+def refuse_issues(report: RunReport) -> None:
+    """End a strict run in which something had to be refused.
+
+    Raises:
+        SourceError: counts the issue rows by code.
+    """
+    if report.issue_count:
+        codes = ", ".join(
+            f"{code} {number}" for (severity, code), number in report.issues.items() if severity != "information"
+        )
+        raise SourceError(
+            f"{count(report.issue_count, 'issue')} in {report.source} ({codes}), and --strict was given: correct the "
+            "source, or run without --strict, which lists them in issues.ndjson and goes on"
+        )
+
+
+def say_report(output: Output, report: RunReport, seen: Seen) -> None:
+    """Say what a run did, and end the command with its exit code where not everything could be done."""
+    error = report.error()
+    summary = seen.tally.summary()
+    output.document(
+        {
+            "report": report.to_json(),
+            "summary": summary.to_json(),
+            "answers": seen.documents,
+            **({"error": _error(error)} if error is not None else {}),
+        }
+    )
+    if seen.rows and len(seen.rows) <= ROWS_SHOWN:
+        output.table(answer_table(seen.rows))
+    for line in (*summary_lines(summary), *report_lines(report, dry_run=seen.dry_run)):
+        output.text(line)
+    if error is not None:
+        end_badly(error)
+
+
+def report_lines(report: RunReport, *, dry_run: bool) -> list[str]:
+    """Return what was written, what waits and what was refused, one a line."""
+    lines = []
+    written: dict[str, int] = {}
+    for (kind, name), number in sorted(report.writes.items()):
+        written[f"{name} {kind}d"] = number
+    changes = ", ".join(f"{number} {what}" for what, number in written.items())
+    if dry_run:
+        lines.append("nothing was written: this is a plan")
+    else:
+        lines.append(
+            f"written to {report.sink}: {changes}" if changes else f"nothing had to be written to {report.sink}"
+        )
+    if report.proposed:
+        lines.append(f"{count(report.proposed, 'change')} of released claims proposed; see: caretally review list")
+    if report.recovered:
+        lines.append("finished from an interrupted run: " + ", ".join(f"{n} {w}" for w, n in report.recovered.items()))
+    if report.issue_count:
+        where = "" if dry_run else ", listed in issues.ndjson"
+        lines.append(
+            f"{count(report.issue_count, 'resource or fact', 'resources or facts')} refused or doubtful{where}"
+        )
+    lines += [f"not written: {row.patient}, {row.state}: {row.message}" for row in report.failed]
+    lines += [f"not read: {gap.patient or 'the source'}, {gap.resource_type}: {gap.reason}" for gap in report.gaps]
+    return lines
+
+
+def _error(error: CaretallyError) -> dict[str, Any]:
+    return {"kind": type(error).__name__, "message": str(error), "exit_code": error.exit_code}
+
+
+def narrowing_of(
+    patients: Sequence[str] | None,
+    groups: Sequence[str] | None,
+    practitioners: Sequence[str] | None,
+    places: Sequence[str] | None,
+) -> Narrowing:
+    """Return which part of the practice a run is for.
+
+    Raises:
+        UsageError: a reference to something else.
+    """
+    return Narrowing.of(
+        patients=tuple(patients or ()),
+        groups=tuple(groups or ()),
+        practitioners=tuple(practitioners or ()),
+        sites=tuple(places or ()),
+    )

@@ -1,0 +1,55 @@
+"""OperationOutcome: what the server says about a request, trimmed to what a person can read."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import orjson
+
+from caretally.fhir.errors import OutcomeIssue
+
+LONGEST_TEXT = 500
+MOST_ISSUES = 20
+_ISSUE_CODE = re.compile(r"[a-z]+(-[a-z]+)*")
+_SEVERITIES = frozenset({"fatal", "error", "warning", "information", "success"})
+
+
+def issues_of_body(body: bytes) -> tuple[OutcomeIssue, ...]:
+    """Read the issues out of an answer's bytes; none when they are no OperationOutcome."""
+    try:
+        return issues_of(orjson.loads(body))
+    except orjson.JSONDecodeError:
+        return ()
+
+
+def issues_of(document: Any) -> tuple[OutcomeIssue, ...]:
+    """Read the issues of an OperationOutcome; none when `document` is something else."""
+    if not isinstance(document, dict) or document.get("resourceType") != "OperationOutcome":
+        return ()
+    issues = document.get("issue")
+    if not isinstance(issues, list):
+        return ()
+    return tuple(_issue(issue) for issue in issues[:MOST_ISSUES] if isinstance(issue, dict))
+
+
+def _issue(issue: dict[str, Any]) -> OutcomeIssue:
+    code = _text(issue.get("code"))
+    severity = _text(issue.get("severity"))
+    details = issue.get("details")
+    coded_text = _text(details.get("text")) if isinstance(details, dict) else ""
+    words = " ".join((_text(issue.get("diagnostics")) or coded_text).split())
+    return OutcomeIssue(
+        severity=severity if severity in _SEVERITIES else "",
+        code=code if _ISSUE_CODE.fullmatch(code) else "",
+        text=words if len(words) <= LONGEST_TEXT else f"{words[: LONGEST_TEXT - 1]}…",
+        places=(*_texts(issue.get("expression")), *_texts(issue.get("location"))),
+    )
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()

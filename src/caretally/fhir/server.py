@@ -1,0 +1,101 @@
+"""One FHIR server as the rest of the house sees it."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, Self
+
+from caretally.fhir import capability, reading, searching, writing
+from caretally.fhir.transport import Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import TracebackType
+
+    from caretally.fhir.bridge import BridgeClient
+    from caretally.fhir.settings import ServerSettings
+
+
+class FhirServer:
+    """A FHIR server; may be shared by threads. Use as a context manager or call `close`.
+
+    Args:
+        settings: the server.
+        transport: instead of one made from the settings, for tests and renewed tokens.
+    """
+
+    def __init__(self, settings: ServerSettings, *, transport: Transport | None = None) -> None:
+        self.settings = settings
+        self.transport = transport or Transport(settings)
+        self._capabilities: capability.Capabilities | None = None
+        self._asking = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def base_url(self) -> str:
+        """Service base without a final slash."""
+        return self.settings.base_url
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.transport.close()
+
+    def capabilities(self) -> capability.Capabilities:
+        """Give what the server can do, asked once; see `capability.read_capabilities`."""
+        with self._asking:
+            if self._capabilities is None:
+                self._capabilities = capability.read_capabilities(self.transport)
+            return self._capabilities
+
+    def write_strategy(self, resource_types: Sequence[str] = capability.WRITTEN_TYPES) -> capability.WriteChoice:
+        """Choose the best way of writing that the server promises for all of `resource_types`."""
+        return capability.write_strategy(self.capabilities(), resource_types)
+
+    def search(
+        self,
+        resource_type: str,
+        parameters: Sequence[tuple[str, str]] = (),
+        *,
+        exact: bool = False,
+        fresh: bool = False,
+    ) -> Iterator[searching.Page]:
+        """Search and give page after page; see `searching.search`."""
+        return searching.search(self.transport, resource_type, parameters, exact=exact, fresh=fresh)
+
+    def find_by_identifier(self, resource_type: str, system: str, value: str) -> list[dict[str, Any]]:
+        """Find our own resources by identifier, past stored searches, amounts exact.
+
+        Raises:
+            IncompletePullError, SourceError: see `searching.search`.
+        """
+        # fhirpy takes half a second to import, which a run that only reads should not pay.
+        from caretally.fhir.bridge import identifier_search  # noqa: PLC0415
+
+        parameters = identifier_search(self.transport, resource_type, system, value)
+        pages = self.search(resource_type, parameters, exact=True, fresh=True)
+        return [resource for page in pages for resource in page.resources]
+
+    def read(self, resource_type: str, resource_id: str, *, exact: bool = False) -> reading.ReadResult | None:
+        """Read one resource; None when it never was there; see `reading.read`."""
+        return reading.read(self.transport, resource_type, resource_id, exact=exact)
+
+    def transaction(self, entries: Sequence[writing.WriteEntry]) -> list[writing.EntryOutcome]:
+        """Write all entries or none; see `writing.apply_transaction`."""
+        return writing.apply_transaction(self.transport, entries)
+
+    def put(self, entry: writing.WriteEntry) -> writing.EntryOutcome:
+        """Write one resource; see `writing.put`."""
+        return writing.put(self.transport, entry)
+
+    def client(self) -> BridgeClient:
+        """Give a fhirpy client on our transport, for plug-ins and notebooks."""
+        from caretally.fhir.bridge import BridgeClient  # noqa: PLC0415  # see find_by_identifier
+
+        return BridgeClient(self.transport)

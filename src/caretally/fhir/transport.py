@@ -1,0 +1,294 @@
+"""The one door to the network: a pooled HTTP client that guards the token, bounds each answer and repeats politely."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import structlog
+
+from caretally.errors import ConfigurationError
+from caretally.fhir.address import ServiceBase, origin_of
+from caretally.fhir.body import ACCEPTED_ENCODINGS, parse_fhir_json, read_beginning, read_body
+from caretally.fhir.credentials import Credentials, credentials_for
+from caretally.fhir.errors import (
+    AuthenticationError,
+    Exchange,
+    RedirectRefusedError,
+    ServerUnreachableError,
+    UntrustedServerError,
+    error_for_status,
+)
+from caretally.fhir.outcome import issues_of_body
+from caretally.fhir.retry import MILLISECONDS, Sending, retry_after_seconds, retrying
+from caretally.fhir.settings import MEBIBYTE, ServerSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+FHIR_JSON = "application/fhir+json"
+FIRST_REDIRECT, FIRST_ERROR, NOT_MODIFIED = 300, 400, 304
+MOST_ERROR_BYTES = MEBIBYTE
+CHATTY_LIBRARIES = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy")
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request to the configured server.
+
+    Attributes:
+        method: HTTP method in capitals.
+        url: absolute address at or below the base, see `Transport.base`.
+        sending: whether a second sending could do harm.
+        headers: besides those the transport sets.
+        content: body bytes.
+        exact: read amounts in the answer as Decimal with each digit.
+    """
+
+    method: str
+    url: str = field(repr=False)
+    sending: Sending = Sending.READ
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    content: bytes | None = field(default=None, repr=False)
+    exact: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the server said to a request that it accepted.
+
+    Attributes:
+        status: 2xx, or 304 when the request had If-None-Match.
+        headers: of the answer.
+        document: parsed JSON, None when there was no body.
+        exchange: what was asked, for error texts.
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    document: Any = field(repr=False)
+    exchange: Exchange
+
+
+class Transport:
+    """Sends requests to one server; may be shared by threads.
+
+    Args:
+        settings: the server.
+        credentials: instead of those of the settings, for tokens that are renewed.
+        http_transport: instead of the network, for tests.
+        clock: seconds that only grow.
+        sleep: waits so many seconds.
+        now: aware moment, for Retry-After dates.
+
+    Raises:
+        ConfigurationError: a certificate file cannot be used.
+    """
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        *,
+        credentials: Credentials | None = None,
+        http_transport: httpx.BaseTransport | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.settings = settings
+        self.base = ServiceBase(settings.base_url, settings.allowed_alias_bases)
+        self._credentials = credentials or credentials_for(settings.auth)
+        self._clock, self._sleep, self._now = clock, sleep, now
+        self._in_flight = threading.BoundedSemaphore(settings.max_in_flight)
+        self._client = _client(settings, http_transport)
+        _silence_chatty_libraries()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._client.close()
+
+    def send(self, request: Request) -> Answer:
+        """Send a request, repeating it where that is safe, and give the server's answer.
+
+        Raises:
+            ForeignAddressError: the address lies outside the base; nothing was sent.
+            RetryLaterError: the server asks for a longer wait than the budget allows.
+            ResponseError: the server said no; the class tells the status.
+            RedirectRefusedError: the server points elsewhere.
+            ServerUnreachableError, UntrustedServerError: no answer came.
+            UnreadableAnswerError: the answer is too large, too slow, cut or not FHIR JSON.
+        """
+        path = self.base.template(request.url)
+
+        def tell(seconds: float, attempt: int) -> None:
+            log.warning(
+                "fhir request will be repeated",
+                method=request.method,
+                path=path,
+                attempt=attempt,
+                wait_milliseconds=int(seconds * MILLISECONDS),
+            )
+
+        policy = retrying(self.settings.retry, request.sending, sleep=self._sleep, before_sleep=tell)
+        answer: Answer = policy(self._authorized, request)
+        return answer
+
+    def _authorized(self, request: Request) -> Answer:
+        """Send once; when the credentials were refused and can be renewed, once more."""
+        authorization = self._credentials.authorization()
+        try:
+            return self._exchange(request, authorization)
+        except AuthenticationError:
+            if not self._credentials.renew(authorization):
+                raise
+        return self._exchange(request, self._credentials.authorization())
+
+    def _exchange(self, request: Request, authorization: str | None) -> Answer:
+        url = self.base.check(request.url)
+        exchange = Exchange(method=request.method, path=self.base.template(request.url))
+        headers = self._headers(request, authorization)
+        try:
+            with self._in_flight:
+                started = self._clock()
+                with self._client.stream(request.method, url, content=request.content, headers=headers) as response:
+                    return self._take(request, exchange, response, started)
+        except httpx.HTTPError as error:
+            raise self._no_answer(error, exchange) from error
+
+    def _headers(self, request: Request, authorization: str | None) -> dict[str, str]:
+        """Give the headers of one request; the client has none of its own, so nothing can leak from it."""
+        headers = {
+            "Accept": FHIR_JSON,
+            "Accept-Encoding": ACCEPTED_ENCODINGS,
+            "User-Agent": self.settings.user_agent,
+            **self.settings.extra_headers,
+            **request.headers,
+        }
+        if authorization is not None:
+            headers["Authorization"] = authorization
+        return headers
+
+    def _take(self, request: Request, exchange: Exchange, response: httpx.Response, started: float) -> Answer:
+        """Read the body of an answer and sort it by its status."""
+        deadline = started + self.settings.answer_seconds
+        answered = Exchange(method=exchange.method, path=exchange.path, status=response.status_code)
+        not_modified = response.status_code == NOT_MODIFIED and "If-None-Match" in request.headers
+        if response.status_code >= FIRST_REDIRECT and not not_modified:
+            beginning = read_beginning(response, max_bytes=MOST_ERROR_BYTES, deadline=deadline, clock=self._clock)
+            self._log(answered, started, len(beginning))
+            raise self._refused(answered, response, beginning)
+        body = read_body(
+            response,
+            exchange=answered,
+            max_bytes=self.settings.max_response_bytes,
+            deadline=deadline,
+            clock=self._clock,
+        )
+        self._log(answered, started, len(body))
+        content_type = response.headers.get("content-type", "")
+        document = parse_fhir_json(body, content_type, exchange=answered, exact=request.exact) if body else None
+        return Answer(status=response.status_code, headers=response.headers, document=document, exchange=answered)
+
+    def _refused(self, exchange: Exchange, response: httpx.Response, body: bytes) -> Exception:
+        if response.status_code < FIRST_ERROR:
+            target = origin_of(response.headers.get("location", "")) or "another path"
+            return RedirectRefusedError(
+                f"{exchange}, a redirect to {target}; redirects are never followed, so that credentials stay where "
+                "they belong: if you trust it, set base_url to the address that the server really has"
+            )
+        kind = error_for_status(response.status_code)
+        wait = retry_after_seconds(response.headers, self._now())
+        return kind(exchange, issues=issues_of_body(body), retry_after_seconds=wait)
+
+    def _log(self, exchange: Exchange, started: float, size: int) -> None:
+        log.debug(
+            "fhir request",
+            method=exchange.method,
+            path=exchange.path,
+            status=exchange.status,
+            milliseconds=int((self._clock() - started) * MILLISECONDS),
+            bytes=size,
+        )
+
+    def _no_answer(self, error: httpx.HTTPError, exchange: Exchange) -> Exception:
+        log.warning("fhir request got no answer", method=exchange.method, path=exchange.path, kind=type(error).__name__)
+        if _is_certificate_fault(error):
+            return UntrustedServerError(
+                f"{exchange}: the server's certificate is not trusted; if the practice has a certificate authority of "
+                "its own, give it as ca_file of [server]"
+            )
+        sent = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.ProxyError)
+        what = "the connection was lost before the answer was complete" if sent else "the server cannot be reached"
+        if sent and isinstance(error, httpx.TimeoutException):
+            what = f"no answer within {self.settings.timeout_seconds:g} s"
+        return ServerUnreachableError(
+            f"{exchange}: {what} ({type(error).__name__}); check base_url, network and proxy",
+            exchange=exchange,
+            sent=sent,
+        )
+
+
+def _client(settings: ServerSettings, http_transport: httpx.BaseTransport | None) -> httpx.Client:
+    connections = settings.max_in_flight
+    return httpx.Client(
+        verify=_tls(settings),
+        # Neither proxies nor .netrc passwords are taken from the environment: what is used stands in the settings.
+        trust_env=False,
+        proxy=settings.proxy,
+        timeout=settings.timeout_seconds,
+        limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+        follow_redirects=False,
+        transport=http_transport,
+    )
+
+
+def _tls(settings: ServerSettings) -> ssl.SSLContext:
+    try:
+        if settings.ca_file:
+            context = ssl.create_default_context(cafile=settings.ca_file)
+        else:
+            context = httpx.create_ssl_context(trust_env=False)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if settings.client_certificate:
+            context.load_cert_chain(*settings.client_certificate)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(
+            f"[server] ca_file or client_certificate cannot be used ({type(error).__name__}); wanted are readable PEM "
+            "files"
+        ) from error
+    if not settings.verify_certificate:
+        log.warning("TLS certificates are not checked: verify_certificate is off")
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _is_certificate_fault(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _nothing(_record: logging.LogRecord) -> bool:
+    return False
+
+
+def _silence_chatty_libraries() -> None:
+    """Stop the HTTP libraries' own log lines, which hold whole addresses with patient ids and headers.
+
+    A filter and not a level, because whoever turns on debugging for everything must not turn these on.
+    """
+    for name in CHATTY_LIBRARIES:
+        logger = logging.getLogger(name)
+        if _nothing not in logger.filters:
+            logger.addFilter(_nothing)

@@ -1,0 +1,148 @@
+"""The determinations as they stand: one for each patient, month and billing practitioner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, insert, select, update
+
+from caretally.facts import exact_json
+from caretally.store import schema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from sqlalchemy import Row
+
+    from caretally.store.opening import Store
+
+_t = schema.determination
+_CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerRecord:
+    """One determination.
+
+    Attributes:
+        practitioner: reference of the billing practitioner; None where nobody can be said to bill.
+        facts_digest: of everything that it was made from.
+        decided_at: instant in UTC, ISO 8601.
+        document: `Determination.to_json`.
+    """
+
+    patient: str
+    service_month: str
+    practitioner: str | None
+    run_id: str
+    status: str
+    action: str
+    facts_digest: str
+    decided_at: str
+    document: Mapping[str, Any] = field(repr=False)
+
+
+def replace_answers(store: Store, service_month: str, decided: Sequence[str], answers: Iterable[AnswerRecord]) -> None:
+    """Put the answers of some patients in place of those they had in a month.
+
+    Args:
+        store: where they are kept.
+        service_month: ``2025-01``.
+        decided: all patients that were decided; one without an answer loses those it had.
+        answers: of these patients and this month.
+    """
+    rows = [_row(answer) for answer in answers]
+    with store.writing() as connection:
+        for start in range(0, len(decided), _CHUNK):
+            chunk = decided[start : start + _CHUNK]
+            connection.execute(delete(_t).where(_t.c.service_month == service_month, _t.c.patient.in_(chunk)))
+        if rows:
+            connection.execute(insert(_t), rows)
+
+
+def replace_answer(store: Store, answer: AnswerRecord) -> None:
+    """Put one answer in place of the one that stands for the same patient, month and practitioner."""
+    with store.writing() as connection:
+        connection.execute(
+            delete(_t).where(
+                _t.c.patient == answer.patient,
+                _t.c.service_month == answer.service_month,
+                _t.c.practitioner == (answer.practitioner or ""),
+            )
+        )
+        connection.execute(insert(_t).values(**_row(answer)))
+
+
+def drop_answers_of_other_runs(store: Store, service_month: str, run_id: str, kept: Sequence[str]) -> None:
+    """Drop the answers of a month that a run over everybody did not give again.
+
+    Args:
+        store: where they are kept.
+        service_month: ``2025-01``.
+        run_id: of the run.
+        kept: patients that the run could not decide; their answers stay.
+    """
+    with store.writing() as connection:
+        for patient in kept:
+            of_patient = (_t.c.service_month == service_month, _t.c.patient == patient)
+            connection.execute(update(_t).where(*of_patient).values(run_id=run_id))
+        connection.execute(delete(_t).where(_t.c.service_month == service_month, _t.c.run_id != run_id))
+
+
+def answers_of(store: Store, service_month: str, *, run_id: str | None = None) -> Iterator[AnswerRecord]:
+    """Give the answers of a month one by one, by patient and practitioner; of one run only, when it is named."""
+    last = ("", "")
+    while True:
+        query = (
+            select(_t)
+            .where(
+                _t.c.service_month == service_month,
+                (_t.c.patient > last[0]) | ((_t.c.patient == last[0]) & (_t.c.practitioner > last[1])),
+            )
+            .order_by(_t.c.patient, _t.c.practitioner)
+            .limit(_CHUNK)
+        )
+        with store.reading() as connection:
+            rows = connection.execute(query).all()
+        if not rows:
+            return
+        yield from (_answer(row) for row in rows if run_id is None or row.run_id == run_id)
+        last = (rows[-1].patient, rows[-1].practitioner)
+
+
+def find_answers(store: Store, patient: str, service_month: str, practitioner: str | None = None) -> list[AnswerRecord]:
+    """Give the answers of one patient-month; of one practitioner only, when named."""
+    query = select(_t).where(_t.c.patient == patient, _t.c.service_month == service_month).order_by(_t.c.practitioner)
+    if practitioner is not None:
+        query = query.where(_t.c.practitioner == practitioner)
+    with store.reading() as connection:
+        return [_answer(row) for row in connection.execute(query)]
+
+
+def _row(answer: AnswerRecord) -> dict[str, Any]:
+    return {
+        "patient": answer.patient,
+        "service_month": answer.service_month,
+        "practitioner": answer.practitioner or "",
+        "run_id": answer.run_id,
+        "status": answer.status,
+        "action": answer.action,
+        "facts_digest": answer.facts_digest,
+        "decided_at": answer.decided_at,
+        "document": exact_json.dumps(answer.document).decode(),
+    }
+
+
+def _answer(row: Row[Any]) -> AnswerRecord:
+    return AnswerRecord(
+        patient=row.patient,
+        service_month=row.service_month,
+        practitioner=row.practitioner or None,
+        run_id=row.run_id,
+        status=row.status,
+        action=row.action,
+        facts_digest=row.facts_digest,
+        decided_at=row.decided_at,
+        document=exact_json.loads(row.document),
+    )

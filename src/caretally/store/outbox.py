@@ -1,0 +1,189 @@
+"""The outbox: what is to be written, committed before the first byte is sent, and what became of it.
+
+An intent that is still open when a run starts was interrupted: whether it reached the sink is not known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from sqlalchemy import func, insert, select, update
+
+from caretally.facts import exact_json
+from caretally.store import schema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sqlalchemy import Row, Select
+
+    from caretally.store.opening import Store
+
+IntentState = Literal["open", "applied", "refused", "conflict", "unknown", "withdrawn"]
+"""`refused`: the sink said no; `conflict`: it has another version than expected; `unknown`: the answer was lost;
+`withdrawn`: a later run decided otherwise before it was written."""
+
+_t = schema.change_intent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """One change set that is to be written.
+
+    Attributes:
+        id: of this record.
+        idempotency_key: equal for equal changes to the same claim.
+        source: key of the source that it was decided from.
+        practitioner: None where nobody can be said to bill.
+        document: the writes, with the versions expected.
+    """
+
+    id: str
+    idempotency_key: str
+    run_id: str
+    source: str
+    patient: str
+    service_month: str
+    practitioner: str | None
+    action: str
+    state: IntentState = "open"
+    created_at: str
+    document: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of an intent at one attempt.
+
+    Attributes:
+        document: references and versions written, or the sink's own words.
+    """
+
+    intent_id: str
+    state: IntentState
+    at: str
+    document: Mapping[str, Any] = field(repr=False)
+
+
+def add_intents(store: Store, intents: Iterable[Intent]) -> None:
+    """Commit intents before anything of them is sent."""
+    rows = [
+        {
+            "id": intent.id,
+            "idempotency_key": intent.idempotency_key,
+            "run_id": intent.run_id,
+            "source": intent.source,
+            "patient": intent.patient,
+            "service_month": intent.service_month,
+            "practitioner": intent.practitioner or "",
+            "action": intent.action,
+            "state": intent.state,
+            "created_at": intent.created_at,
+            "document": exact_json.dumps(intent.document).decode(),
+        }
+        for intent in intents
+    ]
+    if rows:
+        with store.writing() as connection:
+            connection.execute(insert(_t), rows)
+
+
+def add_outcomes(store: Store, outcomes: Sequence[Outcome]) -> None:
+    """Record what became of intents; their state follows."""
+    table = schema.change_outcome
+    with store.writing() as connection:
+        for outcome in outcomes:
+            tried = select(func.count()).select_from(table).where(table.c.intent_id == outcome.intent_id)
+            connection.execute(
+                insert(table).values(
+                    intent_id=outcome.intent_id,
+                    attempt=int(connection.execute(tried).scalar() or 0) + 1,
+                    at=outcome.at,
+                    state=outcome.state,
+                    document=exact_json.dumps(outcome.document).decode(),
+                )
+            )
+            connection.execute(update(_t).where(_t.c.id == outcome.intent_id).values(state=outcome.state))
+
+
+def open_intents(store: Store) -> list[Intent]:
+    """List the intents of which nobody knows whether they were written, oldest first."""
+    return _intents(store, select(_t).where(_t.c.state.in_(["open", "unknown"])))
+
+
+def failed_intents(store: Store, service_month: str | None = None) -> list[tuple[Intent, Outcome]]:
+    """List the intents that the sink refused, each with what it said last."""
+    table = schema.change_outcome
+    query = select(_t).where(_t.c.state.in_(["refused", "conflict"]))
+    if service_month is not None:
+        query = query.where(_t.c.service_month == service_month)
+    found = []
+    for intent in _intents(store, query):
+        said = select(table).where(table.c.intent_id == intent.id).order_by(table.c.attempt.desc()).limit(1)
+        with store.reading() as connection:
+            row = connection.execute(said).one()
+        outcome = Outcome(
+            intent_id=intent.id,
+            state=cast("IntentState", row.state),
+            at=row.at,
+            document=exact_json.loads(row.document),
+        )
+        found.append((intent, outcome))
+    return found
+
+
+def withdraw_failed(store: Store, patient: str, service_month: str, practitioner: str | None, *, at: str) -> None:
+    """Take failed intents of one claim off the list, because the claim was decided anew."""
+    query = select(_t).where(
+        _t.c.state.in_(["refused", "conflict"]),
+        _t.c.patient == patient,
+        _t.c.service_month == service_month,
+        _t.c.practitioner == (practitioner or ""),
+    )
+    found = _intents(store, query)
+    if found:
+        add_outcomes(
+            store,
+            [Outcome(intent_id=one.id, state="withdrawn", at=at, document={"why": "decided anew"}) for one in found],
+        )
+
+
+def last_source(store: Store, patient: str, service_month: str, practitioner: str | None) -> str | None:
+    """Tell from which source the change to a claim that was written last was decided; None when nothing is known."""
+    query = (
+        select(_t.c.source)
+        .where(
+            _t.c.state == "applied",
+            _t.c.patient == patient,
+            _t.c.service_month == service_month,
+            _t.c.practitioner == (practitioner or ""),
+        )
+        .order_by(_t.c.created_at.desc())
+        .limit(1)
+    )
+    with store.reading() as connection:
+        found = connection.execute(query).scalar()
+    return None if found is None else str(found)
+
+
+def _intents(store: Store, query: Select[Any]) -> list[Intent]:
+    with store.reading() as connection:
+        rows = connection.execute(query.order_by(_t.c.created_at, _t.c.id)).all()
+    return [_intent(row) for row in rows]
+
+
+def _intent(row: Row[Any]) -> Intent:
+    return Intent(
+        id=row.id,
+        idempotency_key=row.idempotency_key,
+        run_id=row.run_id,
+        source=row.source,
+        patient=row.patient,
+        service_month=row.service_month,
+        practitioner=row.practitioner or None,
+        action=row.action,
+        state=cast("IntentState", row.state),
+        created_at=row.created_at,
+        document=exact_json.loads(row.document),
+    )

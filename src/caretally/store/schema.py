@@ -1,0 +1,184 @@
+"""The tables of the store. A change here needs a migration in `migrations/versions` (a test compares both).
+
+Instants are ISO 8601 text in UTC, months ``YYYY-MM``, JSON documents text: the same on every database.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    }
+)
+
+store_binding = Table(
+    "store_binding",
+    metadata,
+    # One row: what this store belongs to.
+    Column("only", Integer, primary_key=True, autoincrement=False),
+    Column("target", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+)
+
+run = Table(
+    "run",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("command", Text, nullable=False),
+    Column("service_month", Text, nullable=False),
+    Column("as_of", Text, nullable=False),
+    Column("started_at", Text, nullable=False),
+    Column("ended_at", Text),
+    # running, done, incomplete, failed
+    Column("state", Text, nullable=False),
+    Column("report", Text),
+    Index(None, "started_at"),
+)
+
+pull = Table(
+    "pull",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("run_id", Text, ForeignKey("run.id", ondelete="CASCADE"), nullable=False),
+    Column("source", Text, nullable=False),
+    Column("service_month", Text, nullable=False),
+    Column("started_at", Text, nullable=False),
+    Column("ended_at", Text),
+    Column("complete", Boolean, nullable=False),
+    Column("counts", Text),
+    Index(None, "run_id"),
+)
+
+pull_gap = Table(
+    "pull_gap",
+    metadata,
+    Column("pull_id", Text, ForeignKey("pull.id", ondelete="CASCADE"), nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    # None: the gap may concern every patient.
+    Column("patient", Text),
+    Column("resource_type", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    PrimaryKeyConstraint("pull_id", "ordinal"),
+    Index(None, "pull_id", "patient"),
+)
+
+staged_resource = Table(
+    "staged_resource",
+    metadata,
+    Column("pull_id", Text, ForeignKey("pull.id", ondelete="CASCADE"), nullable=False),
+    Column("ordinal", BigInteger, nullable=False),
+    # source or sink
+    Column("origin", Text, nullable=False),
+    Column("resource_type", Text, nullable=False),
+    Column("resource_id", Text, nullable=False),
+    # The record that stands for the beneficiary; None for resources of the practice.
+    Column("patient", Text),
+    # File and line, or the reference on the server.
+    Column("place", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("pull_id", "ordinal"),
+    Index(None, "pull_id", "patient"),
+    Index(None, "pull_id", "resource_type", "resource_id"),
+)
+
+issue = Table(
+    "issue",
+    metadata,
+    Column("run_id", Text, ForeignKey("run.id", ondelete="CASCADE"), nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("resource", Text, nullable=False),
+    Column("element", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("found", Text, nullable=False),
+    Column("wanted", Text, nullable=False),
+    Column("patient", Text),
+    PrimaryKeyConstraint("run_id", "ordinal"),
+)
+
+determination = Table(
+    "determination",
+    metadata,
+    Column("patient", Text, nullable=False),
+    Column("service_month", Text, nullable=False),
+    # "" where nobody can be said to bill.
+    Column("practitioner", Text, nullable=False),
+    Column("run_id", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    # Digest of everything the answer was made from: equal digest, equal answer.
+    Column("facts_digest", Text, nullable=False),
+    Column("decided_at", Text, nullable=False),
+    Column("document", Text, nullable=False),
+    PrimaryKeyConstraint("patient", "service_month", "practitioner"),
+    Index(None, "service_month", "status"),
+)
+
+change_intent = Table(
+    "change_intent",
+    metadata,
+    Column("id", Text, primary_key=True),
+    # Digest of the identity of the claim and of what is to be written; equal key, same change.
+    Column("idempotency_key", Text, nullable=False),
+    Column("run_id", Text, nullable=False),
+    # What was pulled to decide it: only a complete pull of the same source may propose a void.
+    Column("source", Text, nullable=False),
+    Column("patient", Text, nullable=False),
+    Column("service_month", Text, nullable=False),
+    Column("practitioner", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    # open, applied, refused, conflict, unknown, withdrawn
+    Column("state", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("document", Text, nullable=False),
+    Index(None, "state", "created_at"),
+    Index(None, "idempotency_key"),
+    Index(None, "service_month", "patient"),
+)
+
+change_outcome = Table(
+    "change_outcome",
+    metadata,
+    Column("intent_id", Text, ForeignKey("change_intent.id", ondelete="CASCADE"), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    # References and versions written, or the server's own words.
+    Column("document", Text, nullable=False),
+    PrimaryKeyConstraint("intent_id", "attempt"),
+)
+
+decision = Table(
+    "decision",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("patient", Text, nullable=False),
+    Column("service_month", Text),
+    Column("practitioner", Text),
+    Column("resource", Text),
+    Column("who", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("document", Text, nullable=False),
+    Index(None, "patient", "kind", "at"),
+    Index(None, "service_month", "kind"),
+)

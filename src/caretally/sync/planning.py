@@ -1,0 +1,176 @@
+"""What a determination asks of the sink, given what is on file; and what people approve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from caretally.billing import ApprovalRefusedError, BillingContext, ClaimIdentity, approve, plan_changes, settled
+from caretally.facts.issue import Issue
+from caretally.store import outbox
+from caretally.sync.beneficiaries import month_of
+from caretally.sync.resources import reference_text
+from caretally.sync.sinks.folder import own_key
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from caretally.billing import ChangeSet, Decision, OnFile
+    from caretally.facts.determination import Determination
+    from caretally.store.opening import Store
+    from caretally.sync.deciding import PatientRecord
+    from caretally.sync.pulling import PullResult
+
+_EVIDENCE = ("supportingInformation", "supportingInfo.valueReference", "context")
+_LOST = frozenset(
+    {
+        "bundle-type",
+        "entry-without-resource",
+        "not-a-resource",
+        "resource-without-id",
+        "unreadable-file",
+        "unreadable-line",
+    }
+)
+"""Refusals of which nobody knows whose resource they were."""
+_TAKEN_BACK = frozenset({"cancelled", "aborted", "not-billable", "entered-in-error"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """A claim that a person releases, or whose proposed correction they agree to.
+
+    Attributes:
+        practitioner: None where the patient-month has one claim only.
+    """
+
+    patient: str
+    practitioner: str | None
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A determination with what the file adds to it, and its change set.
+
+    Attributes:
+        change_set: None when nothing was planned, because only approvals were asked for and this is none.
+        refused: why an approval was not carried out.
+    """
+
+    determination: Determination
+    change_set: ChangeSet | None = None
+    approval: Approval | None = None
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planner:
+    """Plans the changes of a run.
+
+    Attributes:
+        source_key, authoritative: of the source.
+        approvals: None: the run writes what is determined; else it writes only what people approve.
+        store: where it is known which source a claim came from.
+    """
+
+    billing: BillingContext
+    source_key: str
+    authoritative: bool
+    pull: PullResult
+    resource_types: frozenset[str]
+    store: Store
+    approvals: tuple[Approval, ...] | None
+
+    def plan(self, determination: Determination, record: PatientRecord) -> Planned:
+        """Plan one determination.
+
+        Raises:
+            BillingError: a fact is missing for a claim, or a fault of ours.
+        """
+        on_file = self._of_identity(determination, record.own)
+        complete = self._complete(determination, record, on_file)
+        billing = replace(self.billing, insurer=_payor(determination.evidence.coverage, record))
+        if self.approvals is None:
+            changes = plan_changes(determination, on_file, billing, patient_in_complete_pull=complete)
+            return Planned(determination=settled(determination, changes), change_set=changes)
+        approval = self._approval(determination)
+        if approval is None:
+            return Planned(determination=determination)
+        try:
+            changes = approve(determination, on_file, billing, approval.decision, patient_in_complete_pull=complete)
+        except ApprovalRefusedError as error:
+            return Planned(determination=determination, approval=approval, refused=str(error))
+        return Planned(determination=settled(determination, changes), change_set=changes, approval=approval)
+
+    def left_on_file(self, record: PatientRecord, determinations: Sequence[Determination], month: str) -> list[Issue]:
+        """Name live claims of ours for a month that no determination speaks about any more."""
+        keys = {self._key(one) for one in determinations}
+        return [
+            Issue(
+                f"{one.resource['resourceType']}/{one.resource.get('id')}",
+                "",
+                "claim-without-determination",
+                "a live claim of ours for a month that has no answer any more",
+                "an enrolment or entries of this practitioner in the month, or a person who takes it back",
+                "warning",
+                record.patient,
+            )
+            for one in record.own
+            if own_key(one.resource) not in keys
+            and one.resource.get("status") not in _TAKEN_BACK
+            and month_of(one.resource) == month
+        ]
+
+    def _of_identity(self, determination: Determination, own: Sequence[OnFile]) -> list[OnFile]:
+        key = self._key(determination)
+        return [one for one in own if own_key(one.resource) == key]
+
+    def _key(self, determination: Determination) -> str:
+        return ClaimIdentity.of(determination, self.billing.tenant).key
+
+    def _approval(self, determination: Determination) -> Approval | None:
+        for one in self.approvals or ():
+            if one.patient == determination.patient and one.practitioner in (None, determination.billing_practitioner):
+                return one
+        return None
+
+    def _complete(self, determination: Determination, record: PatientRecord, on_file: Sequence[OnFile]) -> bool:
+        """Whether what is missing may be held against a claim: a partial folder withdraws nothing.
+
+        A server that answered every search has nothing else. Of a folder nobody knows what was left out; it
+        counts as whole for a patient when it can be read to the last line and holds everything that the claims
+        on file rest on. A claim that was decided from another source is never withdrawn for what this one lacks.
+        """
+        if self.pull.incomplete(record.patient) or _LOST & self.pull.refused.keys():
+            return False
+        if not on_file:
+            return True
+        source = outbox.last_source(
+            self.store,
+            determination.patient,
+            str(determination.service_month),
+            determination.billing_practitioner,
+        )
+        if source is not None and source != self.source_key:
+            return False
+        return self.authoritative or self._evidence(on_file) <= record.references
+
+    def _evidence(self, on_file: Sequence[OnFile]) -> set[str]:
+        live = [one.resource for one in on_file if one.resource.get("status") not in _TAKEN_BACK]
+        cited = {key for resource in live for path in _EVIDENCE for key in reference_text(resource, path)}
+        return {key for key in cited if key.partition("/")[0] in self.resource_types}
+
+
+def _payor(coverage: str | None, record: PatientRecord) -> str | None:
+    """Return the Organization that a Coverage names as payer."""
+    for resource in record.resources if coverage is not None else ():
+        if coverage == f"{resource['resourceType']}/{resource.get('id')}":
+            return next((key for key in reference_text(resource, "payor") if key.startswith("Organization/")), None)
+    return None
+
+
+def decision_record(planned: Planned) -> Mapping[str, Any]:
+    """Return what is kept about an approval beside who, when and why."""
+    changes = planned.change_set.changes if planned.change_set is not None else ()
+    return {"seen": planned.approval.decision.seen if planned.approval else None, "wrote": [c.name for c in changes]}

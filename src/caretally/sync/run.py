@@ -1,0 +1,55 @@
+"""One run: pull, decide, plan and write a month. Only data is moved here; the pure rooms decide."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from caretally.errors import UsageError
+from caretally.store import open_store, temporary_store
+from caretally.store.locking import store_lock
+from caretally.sync.request import instant_of
+from caretally.sync.steps import MonthRun
+from caretally.sync.store_place import store_of
+from caretally.tables import sites
+
+if TYPE_CHECKING:
+    from caretally.sync.report import RunReport
+    from caretally.sync.request import RunRequest
+
+
+def run_month(request: RunRequest) -> RunReport:
+    """Pull, decide, plan and, unless it is a plan, write one month.
+
+    Returns:
+        What was done; `RunReport.error` says whether all of it could be done.
+
+    Raises:
+        UsageError: no sink to write to, a site that the configuration does not know.
+        ConfigurationError: the store or configuration cannot be used.
+        SourceError: the source cannot be read.
+        IncompletePullError: so much is missing that nothing was decided.
+        WriteError: the sink cannot be written at all.
+        LockedError: another run holds the sink or the store.
+    """
+    _check(request)
+    with ExitStack() as held:
+        if request.write and request.sink is not None:
+            request.sink.check()
+            held.enter_context(request.sink.lock())
+            location, binding = store_of(request.sink, named=request.store, tenant=request.tenant)
+            store = held.enter_context(open_store(location, binding=binding, opened_at=instant_of(request)))
+            held.enter_context(store_lock(store, request.sink.target))
+        else:
+            store = held.enter_context(temporary_store(opened_at=instant_of(request)))
+        return MonthRun(request, store).go()
+
+
+def _check(request: RunRequest) -> None:
+    if request.write and request.sink is None:
+        raise UsageError("there is nowhere to write to: give --out FOLDER or --to URL")
+    names = {site.name for site in sites(request.configuration)}
+    unknown = sorted(request.narrowing.sites - names)
+    if unknown:
+        known = ", ".join(sorted(names)) or "none"
+        raise UsageError(f"--site {unknown[0]} is not in the configuration; its sites: {known}")

@@ -1,0 +1,1 @@
+"""Where answers and claims go: a folder of files or a FHIR server."""

@@ -1,0 +1,453 @@
+"""The steps of a run, in their order: pull, map, decide, plan, write, publish."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from caretally.billing import BillingContext, BillingError
+from caretally.errors import IncompletePullError, UsageError
+from caretally.facts.issue import Issue
+from caretally.store import answers, runs, staging
+from caretally.store.answers import AnswerRecord
+from caretally.store.decisions import DecisionRecord, add_decision
+from caretally.sync.beneficiaries import join_linked_records
+from caretally.sync.deciding import Decider, default_policy, place_of_fault, read_practice
+from caretally.sync.failpoints import failpoint
+from caretally.sync.outgoing import Outgoing
+from caretally.sync.planning import Planned, Planner, decision_record
+from caretally.sync.pulling import PullRequest, types_to_read
+from caretally.sync.recovery import finish_open_intents
+from caretally.sync.report import FailedWrite, RunReport
+from caretally.sync.request import instant_of
+from caretally.sync.sinks.folder import FolderSink
+from caretally.sync.sinks.server import ServerSink
+from caretally.tables import attestations, sites
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import Any
+
+    from caretally.facts.determination import Determination
+    from caretally.facts.practice import Practice
+    from caretally.store.opening import Store
+    from caretally.sync.deciding import FirstPass, PatientRecord
+    from caretally.sync.pulling import PullResult
+    from caretally.sync.request import RunRequest
+
+_BATCH = 200
+_FOLDER_LOT, _SERVER_LOT = 2_000, 20
+"""Parcels of one lot: a folder replaces whole files for each."""
+_ISSUES_AT_ONCE = 5_000
+_MILLISECONDS = 1_000
+
+
+class MonthRun:
+    """One run on its way; its steps are called in their order by `go`."""
+
+    def __init__(self, request: RunRequest, store: Store) -> None:
+        self.request = request
+        self.store = store
+        self.report = RunReport(
+            run_id=uuid4().hex,
+            command=request.command,
+            service_month=str(request.month),
+            as_of=request.as_of.isoformat(),
+            source=request.source.description,
+            sink=request.sink.description if request.sink is not None else None,
+            started_at=instant_of(request),
+            tables_version=request.tables.version,
+            software_version=request.software_version,
+        )
+        self.pull_id = uuid4().hex
+        self.issues: list[Issue] = []
+        self.joined: dict[str, str] = {}
+        self.chosen: set[str] = set()
+        """Patients that the run is narrowed to, by their canonical record."""
+        self.undecided: set[str] = set()
+        """Patients of whom something is missing, or who led to a fault of ours."""
+
+    def go(self) -> RunReport:
+        """Do everything; the store knows how it ended, also when it fails."""
+        report, request = self.report, self.request
+        runs.begin_run(
+            self.store,
+            run_id=report.run_id,
+            command=report.command,
+            service_month=report.service_month,
+            as_of=report.as_of,
+            started_at=report.started_at,
+        )
+        try:
+            self._all_steps()
+        except BaseException:
+            self._end("failed")
+            raise
+        report.issues = runs.count_issues(self.store, report.run_id)
+        report.requests += request.sink.requests if isinstance(request.sink, ServerSink) else 0
+        self._end("done" if report.error() is None else "incomplete")
+        if request.write and isinstance(request.sink, FolderSink):
+            request.sink.publish_report(report.to_json())
+        return report
+
+    def _all_steps(self) -> None:
+        request = self.request
+        runs.forget_pulls(self.store)
+        if request.write and request.sink is not None:
+            with self._timed("recover"):
+                self.report.recovered = finish_open_intents(self.store, request.sink, self._now)
+        with self._timed("pull"):
+            pulled = self._pull()
+        with self._timed("map"):
+            practice = self._practice()
+            decider = self._decider(practice)
+            seen = self._first_pass(decider)
+        with self._timed("decide"):
+            self._decide(decider, seen, pulled)
+        failpoint("decided")
+        with self._timed("publish"):
+            self._publish(practice)
+        runs.forget_pulls(self.store)
+
+    def _pull(self) -> PullResult:
+        request, store = self.request, self.store
+        runs.begin_pull(
+            store,
+            pull_id=self.pull_id,
+            run_id=self.report.run_id,
+            source=request.source.key,
+            service_month=str(request.month),
+            started_at=self._now(),
+        )
+        asked = PullRequest(
+            month=request.month,
+            zone=default_policy(request.policies, sites(request.configuration)).time_zone,
+            narrowing=request.narrowing,
+            resource_types=types_to_read(request.tables),
+            progress=request.progress,
+        )
+        with staging.StagingWriter(store, self.pull_id, staging.SOURCE) as writer:
+            result = request.source.pull(asked, writer)
+        runs.end_pull(store, self.pull_id, ended_at=self._now(), gaps=result.gaps, counts=result.counts())
+        self.report.count_pull(result)
+        self._note(result.issues)
+        failpoint("pulled")
+        if any(gap.patient is None for gap in result.gaps):
+            reasons = "; ".join(dict.fromkeys(gap.reason for gap in result.gaps if gap.patient is None))
+            raise IncompletePullError(
+                f"{request.source.description}: {reasons}. Nothing was decided, for it is not known whose resources "
+                "are missing"
+            )
+        self._stage_on_file()
+        self.joined = join_linked_records(store, self.pull_id, request.month)
+        self.undecided = {self._canonical(str(gap.patient)) for gap in result.gaps}
+        self._note_strangers()
+        self._check_chosen(result)
+        return result
+
+    def _stage_on_file(self) -> None:
+        sink = self.request.sink
+        if sink is None or sink.target == self.request.source.key:
+            return  # a server that is both has given its claims with the patients
+        with staging.StagingWriter(self.store, self.pull_id, staging.SINK) as writer:
+            if isinstance(sink, FolderSink):
+                sink.stage_on_file(writer, ())
+                return
+            for batch in staging.patients(self.store, self.pull_id, batch=_BATCH):
+                sink.stage_on_file(writer, batch)
+
+    def _note_strangers(self) -> None:
+        """Name patients that resources speak about although their own record did not come."""
+        for patient, count in staging.patients_without_record(self.store, self.pull_id):
+            found = f"{count} resources about a Patient that the source does not hold"
+            self._note([Issue(patient, "", "patient-not-in-source", found, "the Patient resource", "warning", patient)])
+
+    def _check_chosen(self, result: PullResult) -> None:
+        if result.chosen is None:
+            return
+        missing = sorted(result.chosen - staging.present(self.store, self.pull_id, result.chosen))
+        if len(missing) == len(result.chosen):
+            raise UsageError(f"{', '.join(missing[:3])} is not in {self.request.source.description}")
+        for patient in missing:
+            found = "a patient that was asked for and that the source does not hold"
+            self._note([Issue(patient, "", "patient-not-in-source", found, "the Patient resource", "warning", patient)])
+
+    def _practice(self) -> Practice:
+        request = self.request
+        mapped = read_practice(
+            self.store, self.pull_id, request.tables, sites(request.configuration), attestations(request.configuration)
+        )
+        self._note(mapped.issues)
+        self.report.mapped.update(mapped.accounted)
+        return mapped.practice
+
+    def _decider(self, practice: Practice) -> Decider:
+        request = self.request
+        sink = request.sink
+        return Decider(
+            store=self.store,
+            pull_id=self.pull_id,
+            month=request.month,
+            as_of=request.as_of,
+            tables=request.tables,
+            policies=request.policies,
+            practice=practice,
+            versions_from_sink=sink is not None and sink.keeps_versions,
+            sink_is_source=sink is not None and sink.target == request.source.key,
+        )
+
+    def _first_pass(self, decider: Decider) -> FirstPass:
+        total = staging.count_patients(self.store, self.pull_id)
+
+        def told(done: int) -> None:
+            self.request.progress("mapping", done, total)
+            if len(self.issues) >= _ISSUES_AT_ONCE:
+                self._flush_issues()
+
+        seen = decider.first_pass(self.issues, told)
+        self.undecided |= seen.faults.keys()
+        self.report.faults |= seen.faults
+        self.report.mapped.update(seen.mapped)
+        self.report.patients.update(
+            {
+                "in_pull": total,
+                "joined": len(self.joined),
+                "on_file_twice": len(seen.duplicates),
+                "relevant": len(seen.relevant),
+                "incomplete": len(self.undecided - seen.faults.keys()),
+            }
+        )
+        return seen
+
+    def _decide(self, decider: Decider, seen: FirstPass, pulled: PullResult) -> None:
+        self.chosen = {self._canonical(one) for one in pulled.chosen or ()}
+        wanted = [one for one in seen.relevant if one not in self.undecided]
+        if pulled.chosen is not None:
+            wanted = [one for one in wanted if one in self.chosen]
+        planner = self._planner(decider.practice, pulled)
+        outgoing = self._outgoing()
+        for start in range(0, len(wanted), _BATCH):
+            batch = wanted[start : start + _BATCH]
+            answers: list[AnswerRecord] = []
+            for record in decider.records(batch):
+                answers += self._decide_one(decider, seen, planner, record, outgoing)
+            self._keep(batch, answers)
+            if outgoing is not None:
+                outgoing.deliver_if_full()
+            self.request.progress("deciding", start + len(batch), len(wanted))
+        if outgoing is not None:
+            outgoing.deliver()
+        self.report.patients["decided"] = len(wanted) - len(set(wanted) & self.undecided)
+        self._flush_issues()
+
+    def _decide_one(
+        self, decider: Decider, seen: FirstPass, planner: Planner, record: PatientRecord, outgoing: Outgoing | None
+    ) -> list[AnswerRecord]:
+        """Decide and plan one patient; a fault of ours concerns this patient alone."""
+        try:
+            determinations = decider.decide(record, seen)
+            planned = [
+                self._plan(planner, one, record) for one in determinations if self._in_scope(decider.practice, one)
+            ]
+        except Exception as error:  # noqa: BLE001 -- listed with its place, and the run ends with exit code 1
+            self._fault(record.patient, error)
+            return []
+        self._note(planner.left_on_file(record, determinations, str(self.request.month)))
+        decided_at = self._now()
+        for one in planned:
+            self._take(one, outgoing)
+        return [self._answer(one.determination, record, decided_at) for one in planned]
+
+    def _plan(self, planner: Planner, determination: Determination, record: PatientRecord) -> Planned:
+        try:
+            return planner.plan(determination, record)
+        except BillingError as error:
+            # The answer stands; only its claim cannot be made, for example because an NPI is missing.
+            self._failed(determination, str(error))
+            return Planned(determination=determination)
+
+    def _take(self, planned: Planned, outgoing: Outgoing | None) -> None:
+        """Count a planned answer, show it, and hand its changes on."""
+        self.report.count_determination(planned.determination, planned.change_set)
+        if planned.refused:
+            self.report.refused_approvals.append(
+                {
+                    "patient": planned.determination.patient,
+                    "practitioner": planned.determination.billing_practitioner,
+                    "message": planned.refused,
+                }
+            )
+        self.request.observe(planned)
+        if outgoing is None or planned.change_set is None:
+            return
+        if planned.approval is not None:
+            self._keep_decision(planned)
+            self.report.approved += 1
+        if planned.change_set.changes:
+            outgoing.add(planned.change_set)
+
+    def _keep_decision(self, planned: Planned) -> None:
+        approval, determination = planned.approval, planned.determination
+        assert approval is not None  # noqa: S101 -- narrowed by the caller
+        add_decision(
+            self.store,
+            DecisionRecord(
+                id=uuid4().hex,
+                kind="approve",
+                patient=determination.patient,
+                service_month=str(determination.service_month),
+                practitioner=determination.billing_practitioner,
+                resource=None,
+                who=approval.decision.by,
+                at=approval.decision.at,
+                why=approval.decision.reason,
+                document=decision_record(planned),
+            ),
+        )
+
+    def _answer(self, determination: Determination, record: PatientRecord, decided_at: str) -> AnswerRecord:
+        return AnswerRecord(
+            patient=determination.patient,
+            service_month=str(determination.service_month),
+            practitioner=determination.billing_practitioner,
+            run_id=self.report.run_id,
+            status=determination.status,
+            action=determination.action,
+            facts_digest=record.digest,
+            decided_at=decided_at,
+            document=determination.to_json(),
+        )
+
+    def _keep(self, batch: Sequence[str], found: Sequence[AnswerRecord]) -> None:
+        if not self.request.write:
+            return
+        month = str(self.request.month)
+        if self.request.narrowing.by_practitioner:
+            for answer in found:
+                answers.replace_answer(self.store, answer)
+            return
+        decided = [one for one in batch if one not in self.undecided]
+        others = [old for old, new in self.joined.items() if new in set(decided)]
+        answers.replace_answers(self.store, month, [*decided, *others], found)
+
+    def _publish(self, practice: Practice) -> None:
+        """Put the answers and issue rows where people look for them."""
+        request, report = self.request, self.report
+        if not request.write:
+            return
+        runs.forget_issues_before(self.store, report.run_id)
+        narrowing, month = request.narrowing, str(request.month)
+        everybody = not (narrowing.by_patient or narrowing.by_practitioner)
+        if everybody:
+            answers.drop_answers_of_other_runs(self.store, month, report.run_id, sorted(self.undecided))
+        if not isinstance(request.sink, FolderSink):
+            return
+        decided: set[str] = set()
+        if narrowing.by_patient:
+            decided = {one.patient for one in answers.answers_of(self.store, month, run_id=report.run_id)}
+            decided |= self.chosen - self.undecided
+            decided |= {old for old, new in self.joined.items() if new in decided}
+
+        def replaces(line: Mapping[str, Any]) -> bool:
+            if line.get("service_month") != month or line.get("patient") in self.undecided:
+                return False
+            if narrowing.by_patient and line.get("patient") not in decided:
+                return False
+            return not narrowing.by_practitioner or self._asked_for(practice, line.get("billing_practitioner"))
+
+        failpoint("before-determinations")
+        new = (one.document for one in answers.answers_of(self.store, month, run_id=report.run_id))
+        request.sink.publish_determinations(new, replaces)
+        request.sink.publish_issues(runs.issues_of(self.store, report.run_id))
+
+    def _planner(self, practice: Practice, pulled: PullResult) -> Planner:
+        request, writeback = self.request, self.request.configuration.writeback
+        billing = BillingContext(
+            tenant=request.tenant,
+            practice=practice,
+            created=request.as_of,
+            recorded=self.report.started_at,
+            software_version=request.software_version,
+            tables_version=request.tables.version,
+            release=writeback.release,
+            resources=writeback.resources,
+            provider=writeback.provider,
+            reason_texts=request.tables.services.reasons,
+        )
+        return Planner(
+            billing=billing,
+            source_key=request.source.key,
+            authoritative=request.source.authoritative,
+            pull=pulled,
+            resource_types=frozenset(types_to_read(request.tables)),
+            store=self.store,
+            approvals=request.approvals,
+        )
+
+    def _outgoing(self) -> Outgoing | None:
+        sink = self.request.sink
+        if not self.request.write or sink is None:
+            return None
+        return Outgoing(
+            store=self.store,
+            sink=sink,
+            source_key=self.request.source.key,
+            report=self.report,
+            now=self._now,
+            at_once=_FOLDER_LOT if isinstance(sink, FolderSink) else _SERVER_LOT,
+        )
+
+    def _in_scope(self, practice: Practice, determination: Determination) -> bool:
+        narrowed = self.request.narrowing.by_practitioner
+        return not narrowed or self._asked_for(practice, determination.billing_practitioner)
+
+    def _asked_for(self, practice: Practice, practitioner: Any) -> bool:
+        """Whether the run is for a billing practitioner."""
+        if not isinstance(practitioner, str):
+            return False
+        narrowing = self.request.narrowing
+        named = any(practice.same_practitioner(practitioner, one) for one in narrowing.practitioners)
+        return named or practice.site_of(practitioner).name in narrowing.sites
+
+    def _canonical(self, patient: str) -> str:
+        return self.joined.get(patient, patient)
+
+    def _fault(self, patient: str, error: Exception) -> None:
+        self.report.faults[patient] = place_of_fault(error)
+        self.undecided.add(patient)
+
+    def _failed(self, determination: Determination, message: str) -> None:
+        self.report.failed.append(
+            FailedWrite(
+                patient=determination.patient,
+                service_month=str(determination.service_month),
+                practitioner=determination.billing_practitioner,
+                state="refused",
+                message=message,
+            )
+        )
+
+    def _note(self, issues: Iterable[Issue]) -> None:
+        self.issues += issues
+
+    def _flush_issues(self) -> None:
+        if self.issues:
+            runs.add_issues(self.store, self.report.run_id, self.issues)
+            self.issues.clear()
+
+    @contextmanager
+    def _timed(self, step: str) -> Iterator[None]:
+        started = time.monotonic()
+        yield
+        self.report.milliseconds[step] = int((time.monotonic() - started) * _MILLISECONDS)
+
+    def _now(self) -> str:
+        return instant_of(self.request)
+
+    def _end(self, state: str) -> None:
+        self.report.ended_at = self._now()
+        runs.end_run(
+            self.store, self.report.run_id, state=state, ended_at=self.report.ended_at, report=self.report.to_json()
+        )

@@ -1,0 +1,201 @@
+"""What a practice may write into its TOML file: one model a table.
+
+The published JSON schema is made from these models (`published_schema`); `configuration_loading` reads files,
+environment and flags into them.
+"""
+
+from __future__ import annotations
+
+from datetime import date  # noqa: TC003 -- pydantic reads the annotations
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+
+from caretally.facts.practice import SiteKind  # noqa: TC001 -- pydantic reads the annotations
+from caretally.tables.payers import MatchTable
+from caretally.tables.reading import Amount, form
+from caretally.tables.service_rows import PlaceOfService, ProcedureCode  # noqa: TC001 -- pydantic reads them
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from caretally.tables.secret import Secret
+
+Npi = Annotated[str, form(r"^\d{10}$", "an NPI of ten digits, in quotes")]
+Tin = Annotated[str, form(r"^\d{2}-?\d{7}$", "a TIN such as 12-3456789, in quotes")]
+OrganizationReference = Annotated[
+    str, form(r"^Organization/[A-Za-z0-9.\-]{1,64}$", "a reference such as Organization/123")
+]
+PractitionerReference = Annotated[
+    str, form(r"^Practitioner/[A-Za-z0-9.\-]{1,64}$", "a reference such as Practitioner/123")
+]
+Tenant = Annotated[
+    str,
+    form(
+        r"^[A-Za-z0-9][A-Za-z0-9._\-]{0,63}$",
+        "a short name that never changes: letters, digits, point, dash, underscore; no address",
+    ),
+]
+SwitchTable = dict[str, Any]
+"""Policy switches as they stand in the file; checked against `Policy`."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
+
+
+class RetryTable(_Table):
+    """[server.retry]: how patient we are with one request."""
+
+    attempts: Annotated[int, Field(ge=1, le=20)] = 5
+    wait_budget_seconds: Annotated[float, Field(ge=0, le=86_400)] = 900.0
+
+
+class ServerTable(_Table):
+    """[server]: the FHIR server and how we treat it. Tokens and passwords come by file or environment only."""
+
+    base_url: str | None = None
+    auth: Literal["none", "bearer", "basic"] = "none"
+    token_file: str | None = None
+    token_env: str | None = None
+    username: str | None = None
+    password_file: str | None = None
+    password_env: str | None = None
+    timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    answer_seconds: Annotated[float, Field(gt=0, le=86_400)] = 300.0
+    page_size: Annotated[int, Field(ge=1, le=10_000)] = 200
+    max_pages: Annotated[int, Field(ge=1)] = 10_000
+    max_response_bytes: Annotated[int, Field(ge=1024)] = 256 * 1024 * 1024
+    max_in_flight: Annotated[int, Field(ge=1, le=64)] = 4
+    allowed_alias_bases: list[str] = Field(default_factory=list)
+    verify_certificate: bool = True
+    ca_file: str | None = None
+    client_certificate_file: str | None = None
+    client_key_file: str | None = None
+    proxy: Annotated[str | None, Field(repr=False)] = None
+    allow_plain_http_credentials: bool = False
+    retry: RetryTable = RetryTable()
+
+
+class SiteTable(_Table):
+    """[site.NAME]: a place of practice. The one without an organization is the default site."""
+
+    organization: OrganizationReference | None = None
+    zone: str | None = None
+    place_of_service: PlaceOfService = "11"
+    tin: Tin | None = None
+    npi: Npi | None = None
+    locality: str | None = None
+    kind: SiteKind = "office"
+    fee_schedule: dict[ProcedureCode, Amount] = Field(default_factory=dict)
+    default_practitioner: PractitionerReference | None = None
+    policy: SwitchTable = Field(default_factory=dict)
+
+
+class PayerTable(_Table):
+    """[payer.NAME]: changes to a shipped payer, or a payer of the practice; ``file`` names one with all of it."""
+
+    title: str | None = None
+    file: str | None = None
+    sources: list[str] = Field(default_factory=list)
+    match: MatchTable = MatchTable()
+    policy: SwitchTable = Field(default_factory=dict)
+
+
+class WritebackTable(_Table):
+    """[writeback]: what is written, and who releases it."""
+
+    release: Literal["review", "automatic"] = "review"
+    resources: Literal["both", "charges", "claims"] = "both"
+    provider: Literal["billing_practitioner", "organization"] = "billing_practitioner"
+    tenant: Tenant = "default"
+    """A name that never changes, for example of the practice; never an address. Part of every claim's identity."""
+
+
+class MappingTable(_Table):
+    """[mapping]: layers of views, and the site's own terminology."""
+
+    use: list[str] = Field(default_factory=list)
+    role_map: str | None = None
+    terminology: list[str] = Field(default_factory=list)
+
+
+class StoreTable(_Table):
+    """[store]: a folder or a database address; one with a password comes by ``url_env``."""
+
+    url: Annotated[str | None, Field(repr=False)] = None
+    url_env: str | None = None
+
+
+class AttestationTable(_Table):
+    """[practice.attestations.NAME]: a fact that the practice vouches for."""
+
+    held_from: Annotated[date, Field(alias="from")]
+    held_to: Annotated[date | None, Field(alias="to")] = None
+    by: str | None = None
+
+
+class PracticeTable(_Table):
+    """[practice]."""
+
+    attestations: dict[str, AttestationTable] = Field(default_factory=dict)
+
+
+class Sections(_Table):
+    """Everything that may stand at the top of the file, or in a profile."""
+
+    server: ServerTable = ServerTable()
+    policy: SwitchTable = Field(default_factory=dict)
+    site: dict[str, SiteTable] = Field(default_factory=dict)
+    payer: dict[str, PayerTable] = Field(default_factory=dict)
+    writeback: WritebackTable = WritebackTable()
+    mapping: MappingTable = MappingTable()
+    store: StoreTable = StoreTable()
+    practice: PracticeTable = PracticeTable()
+
+
+class ConfigurationFile(Sections):
+    """The file: the sections, and profiles that overlay them."""
+
+    profile: dict[str, Sections] = Field(default_factory=dict)
+
+
+class Configuration(Sections):
+    """The configuration in force: file, profile, environment and flags put together."""
+
+    _file: Path | None = PrivateAttr(default=None)
+    _origins: Mapping[str, str] = PrivateAttr(default_factory=lambda: MappingProxyType({}))
+    _secrets: Mapping[str, Secret] = PrivateAttr(default_factory=lambda: MappingProxyType({}))
+    _store_url: str | None = PrivateAttr(default=None)
+
+    @property
+    def file(self) -> Path | None:
+        """Return the file that was read; None when there was none."""
+        return self._file
+
+    @property
+    def origins(self) -> Mapping[str, str]:
+        """Return where each value came from, by its dotted name; a value that is absent has its default."""
+        return self._origins
+
+    @property
+    def server_token(self) -> Secret | None:
+        """Return where the bearer token is."""
+        return self._secrets.get("token")
+
+    @property
+    def server_password(self) -> Secret | None:
+        """Return where the password is."""
+        return self._secrets.get("password")
+
+    @property
+    def store_url(self) -> str | None:
+        """Return the store's address or folder, with its password where it has one: never to be shown."""
+        return self._store_url
+
+    def path(self, text: str) -> Path:
+        """Return a path of the file: a relative one begins at the file's own folder."""
+        path = Path(text).expanduser()
+        return path if path.is_absolute() or self._file is None else self._file.parent / path

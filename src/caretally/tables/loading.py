@@ -1,0 +1,197 @@
+"""All data of a run, read once, checked against each other, and named by one digest."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from caretally.errors import TableError
+from caretally.facts.time_entry import RoleClass
+from caretally.tables.locate import data_path, display_name
+from caretally.tables.payers import read_payers
+from caretally.tables.reading import nearest
+from caretally.tables.resource_types import read_resource_types
+from caretally.tables.services import ServiceFiles, read_services
+from caretally.tables.terminology import read_terminology
+from caretally.tables.views import read_views, view_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from caretally.facts.codes import CodeMap, Terminology
+    from caretally.facts.policy import PayerPolicy
+    from caretally.facts.resource_types import ResourceType
+    from caretally.facts.services import ServiceTables
+    from caretally.mapping import CompiledView
+    from caretally.tables.configuration import Configuration
+
+CODE_SETS = (
+    "activities-counted",
+    "activities-not-counted",
+    "care-plan-category",
+    "chronic-conditions",
+    "consent-category",
+    "eom-cancers",
+    "hospice",
+    "initiating-visit",
+    "initiating-visit-tcm",
+    "initiating-visit-telehealth",
+    "inpatient-class",
+    "never-chronic",
+    "role-clinical-staff",
+    "role-community-health-worker",
+    "role-non-clinical",
+    "role-practitioner",
+    "same-day-em",
+    "separately-billed",
+)
+"""Value sets that mapping and rules look things up in; the sets of conflicts are named in their table."""
+CODE_MAPS = ("condition-groups", "programme", "role-local", "snomed-to-icd10cm", "visit-to-initiating")
+"""Concept maps that the mapping looks things up in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tables:
+    """Everything of mappings/, checked, with what a site added."""
+
+    services: ServiceTables
+    terminology: Terminology
+    payers: Mapping[str, PayerPolicy]
+    """In the order in which a coverage is compared with them."""
+    views: Mapping[str, tuple[CompiledView, ...]]
+    """By the name of the view: the base first, then each layer."""
+    resource_types: tuple[ResourceType, ...]
+    version: str
+    """SHA-256 over the names and contents of all files."""
+    files: tuple[str, ...]
+    """Names of all files, as the user knows them."""
+    paths: tuple[Path, ...]
+    """The same files, where they lie."""
+
+
+def load_tables(
+    *,
+    root: Path | None = None,
+    extra_payers: Sequence[Path] = (),
+    extra_terminology: Sequence[Path] = (),
+    mapping_layers: Sequence[str] = (),
+) -> Tables:
+    """Read, check and put together all data files.
+
+    Args:
+        root: a folder laid out like mappings/; None for the shipped one.
+        extra_payers: payer files of a site, or folders of them; one with a shipped name takes its place.
+        extra_terminology: ValueSets and ConceptMaps of a site, or folders of them; one with a shipped name adds to it.
+        mapping_layers: subfolders of mappings/views, or folders elsewhere, whose views are added.
+
+    Raises:
+        TableError: naming file, table, row and key, what was found and what is wanted.
+    """
+    root = root or data_path("mappings")
+    services = ServiceFiles(
+        years=sorted(root.glob("services/[0-9][0-9][0-9][0-9].toml")),
+        programmes=root / "services" / "programmes.toml",
+        conflicts=root / "services" / "conflicts.toml",
+        reasons=root / "reasons.toml",
+    )
+    terminology_files = sorted(root.glob("terminology/*.json")), _files(extra_terminology, ".json")
+    payer_files = sorted(root.glob("payers/*.toml")), _files(extra_payers, ".toml")
+    views = view_files(root / "views", mapping_layers)
+    resources = root / "resources.toml"
+    files = sorted(
+        {
+            *services.years,
+            *(services.programmes, services.conflicts, services.reasons, resources),
+            *(path for group in (*terminology_files, *payer_files, views) for path in group),
+        },
+        key=display_name,
+    )
+    version = digest(files)
+    compiled = read_views(views)
+    service_tables = read_services(services, version=version)
+    tables = Tables(
+        services=service_tables,
+        terminology=read_terminology(*terminology_files),
+        payers=read_payers(*payer_files, add_ons=add_on_codes(service_tables)),
+        views=compiled,
+        resource_types=read_resource_types(resources, (view for group in compiled.values() for view in group)),
+        version=version,
+        files=tuple(display_name(path) for path in files),
+        paths=tuple(files),
+    )
+    _names_resolve(tables)
+    return tables
+
+
+def tables_for(configuration: Configuration) -> Tables:
+    """Return the tables of a practice: the shipped files, and what ``[mapping]`` of its configuration adds.
+
+    Raises:
+        TableError: naming file, table, row and key.
+    """
+    mapping = configuration.mapping
+    shipped = data_path("mappings") / "views"
+    roles = [mapping.role_map] if mapping.role_map is not None else []
+    return load_tables(
+        extra_terminology=[configuration.path(name) for name in (*roles, *mapping.terminology)],
+        mapping_layers=[name if (shipped / name).is_dir() else str(configuration.path(name)) for name in mapping.use],
+    )
+
+
+def add_on_codes(services: ServiceTables) -> frozenset[str]:
+    """Return the codes that have a cap."""
+    return frozenset(family.add_on for family in services.families.values() if family.add_on is not None)
+
+
+def digest(files: Iterable[Path]) -> str:
+    """Return the SHA-256 over names and contents of files.
+
+    Raises:
+        TableError: a file cannot be read.
+    """
+    total = hashlib.sha256()
+    for path in files:
+        name = display_name(path)
+        try:
+            content = path.read_bytes()
+        except OSError as problem:
+            raise TableError(f"cannot be read: {problem.strerror or problem}", file=name) from None
+        for part in (name.encode(), content):
+            total.update(hashlib.sha256(part).digest())
+    return total.hexdigest()
+
+
+def _files(paths: Sequence[Path], ending: str) -> list[Path]:
+    found: list[Path] = []
+    for path in paths:
+        found += sorted(path.glob(f"*{ending}")) if path.is_dir() else [path]
+    return found
+
+
+def _names_resolve(tables: Tables) -> None:
+    """Refuse a name that one file uses and no other defines."""
+    sets, maps = tables.terminology.sets, tables.terminology.maps
+    for kind, names, known in (("ValueSet", CODE_SETS, sets), ("ConceptMap", CODE_MAPS, maps)):
+        missing = [name for name in names if name not in known]
+        if missing:
+            raise TableError(f"no {kind} '{missing[0]}'; wanted {missing[0]}.json", file="mappings/terminology")
+    for conflict in tables.services.conflicts:
+        if conflict.code_set not in sets:
+            raise TableError(
+                f"unknown value set '{conflict.code_set}'{nearest(conflict.code_set, sets)}",
+                file="mappings/services/conflicts.toml",
+                where=f'conflict "{conflict.name}", code_set',
+            )
+    _targets(maps["role-local"], [role.value for role in RoleClass if role is not RoleClass.UNKNOWN])
+    _targets(maps["programme"], list(tables.services.programmes))
+
+
+def _targets(code_map: CodeMap, known: Sequence[str]) -> None:
+    for rule, target in code_map.rows:
+        if target not in known:
+            where = f"{rule.system}|{rule.code or rule.prefix or rule.pattern}"
+            raise TableError(
+                f"unknown target '{target}'{nearest(target, known)}", file=f"ConceptMap {code_map.name}", where=where
+            )

@@ -1,0 +1,165 @@
+"""The rows of mappings/services and mappings/reasons.toml, as they stand in the files."""
+
+from __future__ import annotations
+
+from datetime import date  # noqa: TC003 -- pydantic reads the annotations
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from caretally.tables.reading import Amount, Strict, form
+
+ProcedureCode = Annotated[str, form(r"^[0-9A-Z]\d{4}$", "a CPT or HCPCS code such as 99490 or G0511")]
+PlaceOfService = Annotated[str, form(r"^\d{2}$", "a place of service of two digits, for example 11")]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class _Dated(Strict):
+    valid_from: date | None = None
+    valid_to: date | None = None
+    source: Text
+
+    @model_validator(mode="after")
+    def _in_order(self) -> _Dated:
+        if self.valid_from is not None and self.valid_to is not None and self.valid_to < self.valid_from:
+            raise ValueError(f"valid_to {self.valid_to} lies before valid_from {self.valid_from}")
+        return self
+
+
+class FactorRow(_Dated):
+    """One conversion factor."""
+
+    amount: Amount
+
+
+class CodeRow(_Dated):
+    """One code in one year. A rate that is not known is left out: never zero."""
+
+    code: ProcedureCode
+    system: str | None = None
+    label: Annotated[str, Field(min_length=1, max_length=60)]
+    rvu_non_facility: Amount | None = None
+    rvu_facility: Amount | None = None
+    amount_non_facility: Amount | None = None
+    amount_facility: Amount | None = None
+    rate_status: Literal["confirmed", "secondary", "missing"]
+
+    @model_validator(mode="after")
+    def _rates(self) -> CodeRow:
+        rates = (self.rvu_non_facility, self.rvu_facility, self.amount_non_facility, self.amount_facility)
+        if any(rate == 0 for rate in rates):
+            raise ValueError("a rate of zero; leave an unknown rate out")
+        known = any(rate is not None for rate in rates)
+        if known == (self.rate_status == "missing"):
+            said = "has a rate" if known else "has no rate"
+            raise ValueError(f"rate_status is {self.rate_status}, but the row {said}")
+        if self.rvu_non_facility is not None and self.amount_non_facility is not None:
+            raise ValueError("has rvu_non_facility and amount_non_facility; keep one")
+        if self.rvu_facility is not None and self.amount_facility is not None:
+            raise ValueError("has rvu_facility and amount_facility; keep one")
+        return self
+
+
+class YearFile(Strict):
+    """mappings/services/YEAR.toml."""
+
+    year: Annotated[int, Field(ge=2015, le=2100)]
+    conversion_factor: list[FactorRow] = Field(default_factory=list)
+    code: list[CodeRow]
+
+
+class PlaceTable(Strict):
+    """Places of service with a meaning of their own."""
+
+    blocked: list[PlaceOfService]
+    facility: list[PlaceOfService]
+    source: Text
+
+
+class ProgrammeRow(Strict):
+    """One programme."""
+
+    name: Text
+    label: Text
+    gates: list[str]
+    families: Annotated[list[str], Field(min_length=1)]
+    conditions_needed: Annotated[int, Field(ge=0, le=20)]
+    months_needed: Annotated[int, Field(ge=0, le=120)]
+    exclusive_with: list[str] = Field(default_factory=list)
+    one_practitioner: bool = False
+    source: Text
+
+
+class FamilyRow(Strict):
+    """One ladder."""
+
+    name: Text
+    programme: str
+    pool: Literal["staff", "practitioner"]
+    base: ProcedureCode
+    base_minutes: Annotated[int, Field(ge=1, le=600)]
+    add_on: ProcedureCode | None = None
+    add_on_minutes: Annotated[int, Field(ge=1, le=600)] | None = None
+    add_on_cap: Annotated[int, Field(ge=1, le=99)] | None = None
+    complex: bool = False
+    gates: list[str] = Field(default_factory=list)
+    source: Text
+
+    @model_validator(mode="after")
+    def _ladder(self) -> FamilyRow:
+        if self.add_on is None and (self.add_on_cap is not None or self.add_on_minutes is not None):
+            raise ValueError("add_on_cap or add_on_minutes without add_on; name the code")
+        if self.add_on is not None and self.add_on_minutes is None:
+            raise ValueError(f"add_on {self.add_on} without add_on_minutes")
+        if self.complex != ("decision-making" in self.gates):
+            raise ValueError("complex = true and the gate decision-making belong together")
+        return self
+
+
+class ProgrammesFile(Strict):
+    """mappings/services/programmes.toml."""
+
+    place_of_service: PlaceTable
+    programme: Annotated[list[ProgrammeRow], Field(min_length=1)]
+    family: Annotated[list[FamilyRow], Field(min_length=1)]
+
+
+class ConflictRow(Strict):
+    """One conflicting service."""
+
+    name: Text
+    code_set: str
+    reason: str
+    programmes: list[str]
+    scope: Literal["same_practitioner", "same_group", "any"]
+    scope_switch: str | None = None
+    enabled_switch: str | None = None
+    enabled_value: str | None = None
+    other: Literal["block", "hold", "warn", "nothing"]
+    source: Text
+
+    @model_validator(mode="after")
+    def _switches(self) -> ConflictRow:
+        if (self.enabled_switch is None) != (self.enabled_value is None):
+            raise ValueError("enabled_switch and enabled_value belong together")
+        return self
+
+
+class ConflictsFile(Strict):
+    """mappings/services/conflicts.toml."""
+
+    conflict: list[ConflictRow]
+
+
+class ReasonRow(Strict):
+    """One code of an answer."""
+
+    code: str
+    message: Annotated[str, Field(min_length=1, max_length=200)]
+    cite: Text
+
+
+class ReasonsFile(Strict):
+    """mappings/reasons.toml."""
+
+    reason: list[ReasonRow]

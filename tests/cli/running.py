@@ -1,0 +1,40 @@
+"""The command line as people run it: another process, its two streams, its exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+DEMO = ROOT / "fixtures" / "demo"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+def caretally(*words: str | Path, state: Path, folder: Path | None = None, **environment: str) -> Outcome:
+    """Run the command; ``state`` stands for the user's state directory, so that no test meets another."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("CARETALLY_")}
+    clean |= {"XDG_STATE_HOME": str(state), "HOME": str(state), "COLUMNS": "160", **environment}
+    done = subprocess.run(
+        [sys.executable, "-m", "caretally", *map(str, words)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=clean,
+        cwd=folder or state,
+        check=False,
+    )
+    return Outcome(code=done.returncode, out=done.stdout, err=done.stderr)

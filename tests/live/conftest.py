@@ -1,0 +1,84 @@
+"""The HAPI FHIR server of a test session: started while other tests run, stopped whatever happens."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+from tests.live.hapi_server import HapiServer, HapiStartError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SERVER = pytest.StashKey[HapiServer]()
+SERVER_FIXTURES = {"hapi", "hapi_factory"}
+
+
+class HapiFactory(Protocol):
+    """Gives the base URL of a server with the given settings; the same settings give the same server."""
+
+    def __call__(self, **options: str | int | bool) -> str: ...
+
+
+def needs_server(item: pytest.Item) -> bool:
+    return bool(SERVER_FIXTURES.intersection(getattr(item, "fixturenames", ())))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if needs_server(item):
+            item.add_marker("live")
+    # Last, so that the server starts while the others run.
+    items.sort(key=lambda item: item.get_closest_marker("live") is not None)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if session.config.option.collectonly:
+        return
+    if any("hapi" in getattr(item, "fixturenames", ()) for item in session.items):
+        server = HapiServer()
+        session.config.stash[SERVER] = server
+        server.begin()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    # Also for a session that ended before any test asked for the server that was started for it.
+    if SERVER in config.stash:
+        config.stash[SERVER].stop()
+
+
+def base_url_of(server: HapiServer) -> str:
+    """The base URL; a server that does not start is a failed test, never a skipped one."""
+    try:
+        return server.wait()
+    except HapiStartError as problem:
+        pytest.fail(str(problem), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def hapi(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The base URL of the session's HAPI server, with default settings. Tests share it: use ids of your own."""
+    server = request.config.stash[SERVER]
+    try:
+        yield base_url_of(server)
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def hapi_factory() -> Iterator[HapiFactory]:
+    """Starts further servers with other settings; each lives until the end of the session."""
+    servers: dict[frozenset[tuple[str, str | int | bool]], HapiServer] = {}
+
+    def server(**options: str | int | bool) -> str:
+        key = frozenset(options.items())
+        if key not in servers:
+            servers[key] = HapiServer(**options)
+        return base_url_of(servers[key])
+
+    try:
+        yield server
+    finally:
+        for started in servers.values():
+            started.stop()

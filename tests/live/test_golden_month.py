@@ -1,0 +1,146 @@
+"""The golden cases as one practice on a real server: pulled, decided and written back, once."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tests.live.hapi_server import load, read_folder
+
+ROOT = Path(__file__).parents[2]
+GOLDEN = ROOT / "fixtures" / "golden"
+CASES = [json.loads(line) for line in (GOLDEN / "cases.jsonl").read_text().splitlines()]
+MONTHS = sorted({c["month"] for c in CASES} | {c["expect_also"]["month"] for c in CASES if "expect_also" in c})
+Line = tuple[str, str, int, str]
+
+
+def as_of(month: str) -> str:
+    year, number = map(int, month.split("-"))
+    return f"{year + number // 12}-{number % 12 + 1:02d}-10"
+
+
+def expected(month: str) -> list[Line]:
+    """Every line that the cases expect in a month: patient, code, units, date."""
+    found: list[Line] = []
+    for case in CASES:
+        patient = f"Patient/{case['id'].lower()}-pat"
+        for want, wanted_month in (
+            (case["expect"], case["month"]),
+            (case.get("expect_also"), case.get("expect_also", {}).get("month")),
+        ):
+            if want is not None and wanted_month == month:
+                found += [(patient, code, units, day) for code, units, day in want["lines"]]
+    return sorted(found)
+
+
+def apply(base_url: str, month: str, folder: Path) -> dict[str, Any]:
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "caretally",
+            "--config",
+            str(folder / "caretally.toml"),
+            "--store",
+            str(folder / "store"),
+            "apply",
+            base_url,
+            "--month",
+            month,
+            "--as-of",
+            as_of(month),
+            "--json",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
+
+
+def read_all(base_url: str, kind: str) -> list[dict[str, Any]]:
+    """Every resource of a type on the server, and how many versions each has."""
+    url: str | None = f"{base_url}/{kind}?_count=500"
+    found: list[dict[str, Any]] = []
+    while url:
+        bundle = httpx.get(url, headers={"Cache-Control": "no-cache"}, timeout=60).json()
+        found += [entry["resource"] for entry in bundle.get("entry", [])]
+        url = next((link["url"] for link in bundle["link"] if link["relation"] == "next"), None)
+    return found
+
+
+def ours(resource: dict[str, Any]) -> bool:
+    return any(
+        i.get("system", "").startswith("https://caretally.example/fhir/") for i in resource.get("identifier", [])
+    )
+
+
+def written_lines(base_url: str, month: str) -> tuple[list[Line], list[Line]]:
+    """Lines of our live Claims, and of our live ChargeItems, as the server has them."""
+    claims = [
+        (
+            c["patient"]["reference"],
+            i["productOrService"]["coding"][0]["code"],
+            int(i["quantity"]["value"]),
+            i["servicedDate"],
+        )
+        for c in read_all(base_url, "Claim")
+        if ours(c) and c["status"] in {"draft", "active"} and c["billablePeriod"]["start"][:7] == month
+        for i in c["item"]
+    ]
+    charges = [
+        (
+            c["subject"]["reference"],
+            c["code"]["coding"][0]["code"],
+            int(c["quantity"]["value"]),
+            c["occurrenceDateTime"][:10],
+        )
+        for c in read_all(base_url, "ChargeItem")
+        if ours(c) and c["status"] in {"planned", "billable"} and c["occurrenceDateTime"][:7] == month
+    ]
+    return sorted(claims), sorted(charges)
+
+
+def versions(base_url: str) -> Counter[str]:
+    return Counter(
+        {
+            f"{kind}/{r['id']}": int(r["meta"]["versionId"])
+            for kind in ("Claim", "ChargeItem", "Provenance")
+            for r in read_all(base_url, kind)
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def golden(hapi: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    folder = tmp_path_factory.mktemp("golden")
+    subprocess.run(
+        [sys.executable, str(GOLDEN / "to_fhir.py"), str(GOLDEN / "cases.jsonl"), str(folder), "--merged"], check=True
+    )
+    once = {(r["resourceType"], r["id"]): r for r in read_folder(folder / "all")}
+    load(hapi, list(once.values()))
+    return hapi, folder / "all"
+
+
+@pytest.mark.parametrize("month", MONTHS)
+def test_a_month_of_the_golden_practice(golden: tuple[str, Path], month: str) -> None:
+    base_url, folder = golden
+    first = apply(base_url, month, folder)
+    want = expected(month)
+    claims, charges = written_lines(base_url, month)
+    assert claims == want
+    assert charges == want
+    assert bool(first["writes"]) == bool(want)
+    before = versions(base_url)
+    second = apply(base_url, month, folder)
+    assert second["writes"] == {}
+    assert versions(base_url) == before

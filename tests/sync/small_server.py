@@ -1,0 +1,185 @@
+"""A FHIR server in memory, spoken to over httpx: enough of search, read, PUT and transaction for the tests."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+import httpx
+
+from caretally.facts import exact_json
+from caretally.fhir.server import FhirServer
+from caretally.fhir.settings import RetrySettings, ServerSettings
+from caretally.fhir.transport import Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+BASE = "https://server.example/fhir"
+TYPES = [
+    *("Patient", "Encounter", "Condition", "CarePlan", "Goal", "Consent", "Coverage", "Communication", "CareTeam"),
+    *("Claim", "ChargeItem", "ExplanationOfBenefit", "Procedure", "Provenance", "Group"),
+    *("Practitioner", "PractitionerRole", "Organization", "Location"),
+]
+PATIENT_ELEMENTS = {
+    "Consent": "patient",
+    "Coverage": "beneficiary",
+    "Claim": "patient",
+    "ExplanationOfBenefit": "patient",
+}
+Fault = "Callable[[httpx.Request], httpx.Response | None]"
+
+
+def answer(status: int, body: Any = None, **headers: str) -> httpx.Response:
+    content = b"" if body is None else exact_json.dumps(body)
+    return httpx.Response(status, headers={"Content-Type": "application/fhir+json", **headers}, content=content)
+
+
+def outcome(status: int, text: str, code: str = "processing") -> httpx.Response:
+    issue = {"severity": "error", "code": code, "diagnostics": text}
+    return answer(status, {"resourceType": "OperationOutcome", "issue": [issue]})
+
+
+class SmallServer:
+    """Holds resources with versions; `faults` may answer first, `refused_parameters` are answered with 400."""
+
+    def __init__(self, resources: Iterable[dict[str, Any]] = (), *, transaction: bool = True, page: int = 3) -> None:
+        self.held: dict[str, dict[str, Any]] = {}
+        self.versions: dict[str, int] = defaultdict(int)
+        self.requests: list[httpx.Request] = []
+        self.faults: list[Callable[[httpx.Request], httpx.Response | None]] = []
+        self.refused_parameters: set[str] = set()
+        self.ignored_parameters: set[str] = set()
+        self.types = list(TYPES)
+        self.transaction_offered = transaction
+        self.update_create: bool | None = True
+        self.page = page
+        for resource in resources:
+            self.keep(resource)
+
+    def keep(self, resource: dict[str, Any]) -> int:
+        name = f"{resource['resourceType']}/{resource['id']}"
+        self.versions[name] += 1
+        meta = {**resource.get("meta", {}), "versionId": str(self.versions[name])}
+        self.held[name] = {**resource, "meta": meta}
+        return self.versions[name]
+
+    def server(self) -> FhirServer:
+        settings = ServerSettings(base_url=BASE, retry=RetrySettings(attempts=2, wait_budget_seconds=5))
+        transport = Transport(settings, http_transport=httpx.MockTransport(self.handle), sleep=lambda _seconds: None)
+        return FhirServer(settings, transport=transport)
+
+    def asked(self, method: str = "GET") -> list[str]:
+        return [str(one.url).removeprefix(BASE) for one in self.requests if one.method == method]
+
+    def handle(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        for fault in self.faults:
+            refused = fault(request)
+            if refused is not None:
+                return refused
+        path = request.url.path.removeprefix("/fhir").strip("/")
+        if path == "metadata":
+            return answer(200, self.statement())
+        if request.method == "POST" and path.endswith("/_search"):
+            return self.search(path.removesuffix("/_search"), parse_qsl(request.content.decode()))
+        if request.method == "POST" and not path:
+            return self.transact(exact_json.loads(request.content))
+        if request.method == "PUT":
+            return self.put(path, exact_json.loads(request.content), dict(request.headers))
+        if "/" in path:
+            held = self.held.get(path)
+            return answer(200, held, ETag=f'W/"{held["meta"]["versionId"]}"') if held else outcome(404, "not here")
+        return self.search(path, list(request.url.params.multi_items()))
+
+    def statement(self) -> dict[str, Any]:
+        capability = {
+            "interaction": [{"code": code} for code in ("read", "update", "search-type")],
+            **({} if self.update_create is None else {"updateCreate": self.update_create}),
+            "searchParam": [{"name": name} for name in ("patient", "subject", "link", "_id")],
+        }
+        rest = {
+            "mode": "server",
+            "resource": [{"type": name, **capability} for name in self.types],
+            "interaction": [{"code": "transaction"}] if self.transaction_offered else [],
+        }
+        return {"resourceType": "CapabilityStatement", "fhirVersion": "4.0.1", "rest": [rest]}
+
+    def search(self, kind: str, parameters: list[tuple[str, str]]) -> httpx.Response:
+        names = {name for name, _ in parameters}
+        if names & self.refused_parameters:
+            return outcome(400, "unknown parameter")
+        used = [(name, value) for name, value in parameters if name not in self.ignored_parameters]
+        start = int(dict(parameters).get("offset", "0"))
+        found = [one for one in self.held.values() if one["resourceType"] == kind and self.fits(one, kind, used)]
+        query = "&".join(f"{name}={value}" for name, value in used if name != "offset")
+        links = [{"relation": "self", "url": f"{BASE}/{kind}?{query}"}]
+        if start + self.page < len(found):
+            links.append({"relation": "next", "url": f"{BASE}/{kind}?{query}&offset={start + self.page}"})
+        entries = [
+            {"fullUrl": f"{BASE}/{kind}/{one['id']}", "resource": one, "search": {"mode": "match"}}
+            for one in found[start : start + self.page]
+        ]
+        return answer(200, {"resourceType": "Bundle", "type": "searchset", "link": links, "entry": entries})
+
+    def fits(self, one: dict[str, Any], kind: str, parameters: list[tuple[str, str]]) -> bool:
+        return all(self.matches(one, kind, name, value.split(",")) for name, value in parameters)
+
+    def matches(self, one: dict[str, Any], kind: str, name: str, values: list[str]) -> bool:
+        if name == "_id":
+            return one["id"] in values
+        if name in {"patient", "subject"}:
+            reference = one.get(PATIENT_ELEMENTS.get(kind, "subject"), {}).get("reference", "")
+            return reference in {f"Patient/{value.rpartition('/')[2]}" for value in values}
+        if name == "practitioner":
+            return one.get("practitioner", {}).get("reference") in values
+        if name == "link":
+            return any(link["other"]["reference"] in values for link in one.get("link", ()))
+        if name in {"type", "category"}:
+            concepts = one.get(name, ())
+            tokens = {f"{c['system']}|{c['code']}" for concept in concepts for c in concept["coding"]}
+            return any(token in values or token.partition("|")[0] + "|" in values for token in tokens)
+        if name == "identifier":
+            return any(f"{i['system']}|" in values for i in one.get("identifier", ()))
+        if name == "date":
+            start = one.get("period", {}).get("start", "")[:10]
+            return all(start >= v[2:] if v.startswith("ge") else start <= v[2:] for v in values)
+        return True
+
+    def put(self, path: str, resource: dict[str, Any], headers: dict[str, str]) -> httpx.Response:
+        if_match = re.sub(r'W/|"', "", headers.get("if-match", ""))
+        refusal = self.refusal(path, if_match or None, star=headers.get("if-none-match") == "*")
+        if refusal:
+            return refusal
+        created = path not in self.held
+        version = self.keep(resource)
+        return answer(
+            201 if created else 200, None, ETag=f'W/"{version}"', Location=f"{BASE}/{path}/_history/{version}"
+        )
+
+    def refusal(self, path: str, if_match: str | None, *, star: bool) -> httpx.Response | None:
+        now = self.held.get(path)
+        if star and now is not None:
+            return outcome(412, "exists", "conflict")
+        if if_match is not None and (now is None or now["meta"]["versionId"] != if_match):
+            return outcome(409, "another version", "conflict")
+        return None
+
+    def transact(self, bundle: dict[str, Any]) -> httpx.Response:
+        for entry in bundle["entry"]:
+            request = entry["request"]
+            if_match = re.sub(r'W/|"', "", request.get("ifMatch", "")) or None
+            refusal = self.refusal(request["url"], if_match, star=request.get("ifNoneMatch") == "*")
+            if refusal:
+                return refusal
+        answers = []
+        for entry in bundle["entry"]:
+            path = entry["request"]["url"]
+            status = "200 OK" if path in self.held else "201 Created"
+            version = self.keep(entry["resource"])
+            answers.append(
+                {"response": {"status": status, "etag": str(version), "location": f"{path}/_history/{version}"}}
+            )
+        return answer(200, {"resourceType": "Bundle", "type": "transaction-response", "entry": answers})

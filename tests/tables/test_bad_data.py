@@ -1,0 +1,372 @@
+"""Every kind of mistake in a data file ends with a message that names file, row and key."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from caretally.errors import ConfigurationError, TableError
+from caretally.tables import load_tables
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MISTAKES = {
+    "float": (
+        "services/2025.toml",
+        'rvu_non_facility = "1.87"',
+        "rvu_non_facility = 1.87",
+        ['code[1] "99490", rvu_non_facility, line 16', "found 1.87", 'written as a string, for example "1.87"'],
+    ),
+    "comma": ("services/2025.toml", '"1.87"', '"1,87"', ["found '1,87'", "write a point, not a comma"]),
+    "zero rate": ("services/2025.toml", '"1.87"', '"0.00"', ['code[1] "99490"', "leave an unknown rate out"]),
+    "misspelt key": (
+        "services/2025.toml",
+        "rvu_facility =",
+        "rvu_facilty =",
+        ["rvu_facilty", "unknown key", "did you mean rvu_facility?"],
+    ),
+    "value of a list": (
+        "services/2025.toml",
+        '"confirmed"',
+        '"confirm"',
+        ["rate_status", "found 'confirm'", "wanted one of confirmed, secondary, missing", "did you mean confirmed?"],
+    ),
+    "rate without status": (
+        "services/2025.toml",
+        'rate_status = "confirmed"',
+        'rate_status = "missing"',
+        ['code[1] "99490"', "rate_status is missing, but the row has a rate"],
+    ),
+    "missing key": (
+        "services/2025.toml",
+        'label = "CCM by staff, first 20 minutes"\n',
+        "",
+        ['code[1] "99490", label', "is missing"],
+    ),
+    "wrong type": (
+        "services/2025.toml",
+        "valid_from = 2025-01-01",
+        'valid_from = "2025-01-01"',
+        ["conversion_factor[1].valid_from, line 9", "without quotes"],
+    ),
+    "code of no form": ("services/2025.toml", '"99490"', '"9949"', ["found '9949'", "a CPT or HCPCS code such as"]),
+    "end before start": (
+        "services/2024.toml",
+        "valid_to = 2024-03-08",
+        "valid_to = 2023-03-08",
+        ["conversion_factor[1]", "valid_to 2023-03-08 lies before valid_from 2024-01-01"],
+    ),
+    "overlapping factors": (
+        "services/2024.toml",
+        "valid_to = 2024-03-08",
+        "valid_to = 2024-03-20",
+        ["the conversion factor has two rows for 2024-03-09", "end the first"],
+    ),
+    "overlapping codes": (
+        "services/2025.toml",
+        'code = "99439"',
+        'code = "99490"',
+        ["code 99490 has two rows for 2025-01-01"],
+    ),
+    "outside the year": (
+        "services/2025.toml",
+        'rate_status = "confirmed"',
+        'rate_status = "confirmed"\nvalid_to = 2026-03-01',
+        ['code "99490"', "outside the file's year 2025"],
+    ),
+    "wrong year": ("services/2025.toml", "year = 2025", "year = 2024", ["found 2024, but the file is named 2025.toml"]),
+    "no TOML": ("services/2025.toml", "[[code]]", "[[code]", ["not valid TOML", "line 13"]),
+    "unknown gate": (
+        "services/programmes.toml",
+        '"initiating-visit"',
+        '"initiating-vist"',
+        ['programme "ccm", gates', "unknown gate 'initiating-vist'", "did you mean initiating-visit?"],
+    ),
+    "cap without a code": (
+        "services/programmes.toml",
+        'add_on = "99489"\n',
+        "",
+        ['family[1] "cccm-staff"', "add_on_cap or add_on_minutes without add_on"],
+    ),
+    "code without a row": (
+        "services/programmes.toml",
+        'base = "99487"',
+        'base = "99486"',
+        ['family "cccm-staff"', "code 99486 has no row in any year file"],
+    ),
+    "code of two families": (
+        "services/programmes.toml",
+        'base = "99491"',
+        'base = "99490"',
+        ["code 99490 belongs to family ccm-staff already"],
+    ),
+    "unknown family": (
+        "services/programmes.toml",
+        '"cccm-staff", "ccm-staff"',
+        '"cccm-staf", "ccm-staff"',
+        ["unknown family 'cccm-staf'", "did you mean cccm-staff?"],
+    ),
+    "family left out": (
+        "services/programmes.toml",
+        '["pcm-staff", "pcm-physician"]',
+        '["pcm-staff"]',
+        ['programme "pcm"', "disagree about pcm-physician"],
+    ),
+    "complex without its gate": (
+        "services/programmes.toml",
+        'gates = ["decision-making"]\n',
+        "",
+        ["complex = true and the gate decision-making belong together"],
+    ),
+    "unknown value set": (
+        "services/conflicts.toml",
+        '"conflict-esrd"',
+        '"conflict-esdr"',
+        ['conflict "esrd", code_set', "unknown value set 'conflict-esdr'", "did you mean conflict-esrd?"],
+    ),
+    "unknown switch": (
+        "services/conflicts.toml",
+        '"conflict_scope.esrd"',
+        '"conflict_scope.esdr"',
+        ["no switch 'conflict_scope.esdr'", "did you mean conflict_scope.esrd?"],
+    ),
+    "value that a switch has not": (
+        "services/conflicts.toml",
+        'enabled_switch = "pcm_bhi"\nenabled_value = "block"',
+        'enabled_switch = "pcm_bhi"\nenabled_value = "blok"',
+        ['conflict "bhi", enabled_value', "did you mean block?"],
+    ),
+    "unknown block": (
+        "services/conflicts.toml",
+        '"R-CONFLICT-CPO"',
+        '"R-CONFLICT-CP"',
+        ['conflict "cpo", reason', "did you mean R-CONFLICT-CPO?"],
+    ),
+    "unknown reason": ("reasons.toml", '"R-TIME-MIN"', '"R-TIME-MINN"', ["did you mean R-TIME-MIN?"]),
+    "reason twice": ("reasons.toml", '"R-COND-COUNT"', '"R-TIME-MIN"', ['reason "R-TIME-MIN"', "twice"]),
+    "resource twice": ("resources.toml", 'name = "Encounter"', 'name = "Patient"', ['resource "Patient"', "twice"]),
+    "type that a view reads": (
+        "resources.toml",
+        'name = "Procedure"',
+        'name = "Prozedur"',
+        ["no [[resource]] for Procedure, which", "views/visit_procedure.json reads"],
+    ),
+    "search without element": (
+        "resources.toml",
+        'patient_elements = ["subject"]\npatient_search = "patient"\ndate_search',
+        'patient_search = "patient"\ndate_search',
+        ['resource[2] "Encounter"', "patient_search without patient_elements"],
+    ),
+    "policy value": (
+        "payers/medicare.toml",
+        'dos = "threshold"',
+        'dos = "treshold"',
+        ["policy.dos, line 32", "wanted one of threshold, with_last, month_end, last_entry", "did you mean threshold?"],
+    ),
+    "policy out of range": (
+        "payers/medicare.toml",
+        "lookback_years = 1",
+        "lookback_years = 9",
+        ["policy.initiating_visit.lookback_years", "found 9, wanted 5 or less"],
+    ),
+    "misspelt switch": (
+        "payers/medicare.toml",
+        'hospice = "hold"',
+        'hospise = "hold"',
+        ["policy.hospise", "did you mean hospice?"],
+    ),
+    "cap of no add-on": (
+        "payers/medicare.toml",
+        "[policy.caps]",
+        "[policy.caps]\n99490 = 2",
+        ["policy.caps.99490", "99490 is no add-on code"],
+    ),
+    "payer name": ("payers/medicare.toml", 'name = "medicare"', 'name = "medicaid"', ["named medicare.toml"]),
+    "payer match": (
+        "payers/medicare.toml",
+        '"https://nahdo.org/sopt|121"',
+        '"121"',
+        ["match.coverage_types[3]", "wanted system|code"],
+    ),
+    "two payers for one coverage": (
+        "payers/medicare-advantage.toml",
+        '"https://nahdo.org/sopt|11"',
+        '"https://nahdo.org/sopt|121"',
+        ["'https://nahdo.org/sopt|121' is matched by payer", "remove it from one"],
+    ),
+    "no JSON": (
+        "terminology/hospice.json",
+        '"status": "active",',
+        '"status": "active"',
+        ["line 8, column 3", "not valid JSON"],
+    ),
+    "JSON key twice": (
+        "terminology/hospice.json",
+        '"status": "active",',
+        '"status": "active", "status": "draft",',
+        ["key 'status' stands twice in one object"],
+    ),
+    "misspelt element": (
+        "terminology/hospice.json",
+        '"system"',
+        '"sytem"',
+        ["compose.include[1].sytem", "did you mean system?"],
+    ),
+    "unknown filter": (
+        "terminology/chronic-conditions.json",
+        '"op": "is-a"',
+        '"op": "descendent-of"',
+        ["compose.include[2].filter", "understood are concept with is-a and code with regex"],
+    ),
+    "is-a elsewhere": (
+        "terminology/never-chronic.json",
+        '"system": "http://hl7.org/fhir/sid/icd-10-cm", "filter": [{"property": "concept"',
+        '"system": "http://snomed.info/sct", "filter": [{"property": "concept"',
+        ["is-a is understood for http://hl7.org/fhir/sid/icd-10-cm only"],
+    ),
+    "no pattern": (
+        "terminology/role-practitioner.json",
+        "20[0-9A-Z]{7}X",
+        "20[0-9A-Z{7}X",
+        ["compose.include[1].filter", "is not a regular expression"],
+    ),
+    "unknown extension": (
+        "terminology/conflict-g0511.json",
+        "valid-period",
+        "valid-perod",
+        [
+            "compose.include[1].extension[1]",
+            "did you mean https://caretally.example/fhir/StructureDefinition/valid-period?",
+        ],
+    ),
+    "no date": (
+        "terminology/conflict-g0511.json",
+        "2025-09-30",
+        "2025-09-31",
+        ["valuePeriod.end", "wanted a date such as 2025-01-01"],
+    ),
+    "dates of one code overlap": (
+        "terminology/conflict-apcm.json",
+        '{"code": "G0557"',
+        '{"code": "G0556"',
+        ["'G0556' stands there twice for the same dates"],
+    ),
+    "file and url differ": (
+        "terminology/conflict-g0511.json",
+        "ValueSet/conflict-g0511",
+        "ValueSet/conflict-g05",
+        ["url", "the file is named conflict-g0511.json"],
+    ),
+    "other resource": (
+        "terminology/hospice.json",
+        '"resourceType": "ValueSet"',
+        '"resourceType": "CodeSystem"',
+        ["resourceType", "wanted ValueSet or ConceptMap"],
+    ),
+    "unknown role": (
+        "terminology/role-local.json",
+        '"target": [{"code": "non-clinical"',
+        '"target": [{"code": "nonclinical"',
+        ["ConceptMap role-local", "|reception", "did you mean non-clinical?"],
+    ),
+    "row that is never reached": (
+        "terminology/condition-groups.json",
+        '{"code": "A15", "target": [{"code": "tuberculosis", "equivalence": "wider"}]},',
+        '{"code": "A1", "target": [{"code": "tuberculosis", "equivalence": "wider"}]},',
+        ["'A16' is never reached: 'A1' comes first"],
+    ),
+    "wrong view": ("views/patient.json", '"path": "', '"path": "((', ["views/patient.json", "offset"]),
+    "view without a name": ("views/patient.json", '"name": "patient",', "", ["views/patient.json, name", "is missing"]),
+}
+
+
+def spoil(folder: Path, file: str, old: str, new: str) -> None:
+    path = folder / file
+    text = path.read_text()
+    assert old in text, "the test no longer fits the data"
+    path.write_text(text.replace(old, new, 1))
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_named_with_its_place(folder: Path, mistake: str) -> None:
+    file, old, new, wanted = MISTAKES[mistake]
+    spoil(folder, file, old, new)
+    with pytest.raises(TableError) as caught:
+        load_tables(root=folder)
+    message = str(caught.value)
+    for part in wanted:
+        assert part in message
+    assert caught.value.exit_code == 3
+
+
+def test_several_mistakes_are_told_at_once(folder: Path) -> None:
+    spoil(folder, "services/2025.toml", 'label = "CCM by staff, first 20 minutes"\n', 'lable = "CCM"\n')
+    spoil(folder, "services/2025.toml", 'rvu_non_facility = "1.87"', "rvu_non_facility = 1.87")
+    with pytest.raises(TableError) as caught:
+        load_tables(root=folder)
+    message = str(caught.value)
+    assert "3 errors" in message
+    assert "label, line 13: is missing" in message
+    assert "lable, line 15: unknown key; did you mean label?" in message
+    assert "rvu_non_facility, line 16" in message
+
+
+def test_a_missing_value_set_is_named(folder: Path) -> None:
+    (folder / "terminology" / "same-day-em.json").unlink()
+    with pytest.raises(TableError, match=r"no ValueSet 'same-day-em'; wanted same-day-em\.json"):
+        load_tables(root=folder)
+
+
+def test_a_missing_default_payer_is_named(folder: Path) -> None:
+    (folder / "payers" / "medicare.toml").unlink()
+    with pytest.raises(TableError, match="no payer 'medicare'"):
+        load_tables(root=folder)
+
+
+def test_an_empty_views_folder_is_named(folder: Path) -> None:
+    shutil.rmtree(folder / "views")
+    (folder / "views").mkdir()
+    with pytest.raises(TableError, match="holds no ViewDefinition"):
+        load_tables(root=folder)
+
+
+def test_a_file_that_is_no_text_is_named(folder: Path) -> None:
+    (folder / "reasons.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(TableError, match=r"reasons\.toml: not UTF-8 text at byte 0"):
+        load_tables(root=folder)
+
+
+def test_a_missing_file_is_named(folder: Path) -> None:
+    (folder / "reasons.toml").unlink()
+    with pytest.raises(TableError, match=r"reasons\.toml: cannot be read"):
+        load_tables(root=folder)
+
+
+def test_two_extra_files_of_one_name_are_refused(tmp_path: Path, folder: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        shutil.copy(folder / "terminology" / "hospice.json", tmp_path / name / "hospice.json")
+    with pytest.raises(TableError, match="'hospice' is also defined by"):
+        load_tables(extra_terminology=[tmp_path / "one", tmp_path / "two"])
+
+
+def test_an_unknown_layer_is_named() -> None:
+    with pytest.raises(TableError, match=r"no mapping layer 'task-minuets'; did you mean task-minutes\?"):
+        load_tables(mapping_layers=["task-minuets"])
+
+
+def test_a_table_error_is_a_configuration_error() -> None:
+    assert issubclass(TableError, ConfigurationError)
+
+
+def test_an_include_without_codes_is_refused(folder: Path) -> None:
+    path = folder / "terminology" / "consent-category.json"
+    value_set = json.loads(path.read_text())
+    value_set["compose"]["include"][0]["concept"] = []
+    path.write_text(json.dumps(value_set))
+    with pytest.raises(TableError, match=r"compose\.include\[1\]: names no codes"):
+        load_tables(root=folder)
