@@ -25,7 +25,7 @@ def test_the_answer_names_who_what_and_how_much() -> None:
 
 def test_every_line_has_date_units_rate_and_charge() -> None:
     lines = section(answers.billable(), "Lines", labels={"99490": "CCM staff, first 20 min"}).splitlines()
-    assert lines[0] == "2025-01-06  1 x 99490 (CCM staff, first 20 min)  rate $60.49, charge $85.00"
+    assert lines[0] == "2025-01-06  1 x 99490 (CCM staff, first 20 min)  amount $60.49, charge $85.00"
     assert lines[2] == "2025-01-27  1 x 99439  no rate known, no charge known"
 
 

@@ -62,7 +62,11 @@ def files(out: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def practice(tmp_path: Path) -> Path:
-    return write(tmp_path / "source", together(golden("G02", "a-"), golden("G25", "b-", month="2025-01")))
+    return write(tmp_path / "source", the_practice())
+
+
+def the_practice() -> Resources:
+    return together(golden("G02", "a-"), golden("G25", "b-", month="2025-01"))
 
 
 def test_a_month_is_decided_and_written(practice: Path, tmp_path: Path, run_values: Values) -> None:
@@ -257,6 +261,18 @@ def test_resources_of_somebody_who_is_not_there_are_named(practice: Path, tmp_pa
     }
 
 
+def test_a_claim_that_nobody_speaks_about_any_more_is_named(tmp_path: Path, run_values: Values) -> None:
+    out, source = tmp_path / "out", tmp_path / "source"
+    whole = golden("G02", entries=[STAFF_20])
+    run(write(source, whole), out, run_values)
+    kept = {kind: rows for kind, rows in whole.items() if kind not in {"CarePlan", "Consent", "Encounter"}}
+    report = run(write(source, kept), out, run_values)
+    assert (report.determinations, report.writes) == (0, {})
+    named = [row for row in lines(out, "issues.ndjson") if row["code"] == "claim-without-determination"]
+    assert {row["resource"].partition("/")[0] for row in named} == {"Claim", "ChargeItem"}
+    assert lines(out, "determinations.ndjson") == []
+
+
 def test_an_answer_can_be_looked_up(practice: Path, tmp_path: Path, run_values: Values) -> None:
     out = tmp_path / "out"
     run(practice, out, run_values)
@@ -289,6 +305,14 @@ def started(source: Path, out: Path, failpoint: str | None = None, day: str = "1
     return subprocess.Popen(command, env=environment)
 
 
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a run that nobody kills writes."""
+    folder = tmp_path_factory.mktemp("clean")
+    assert started(write(folder / "source", the_practice()), folder / "out").wait(timeout=120) == 0
+    return folder / "out"
+
+
 @pytest.mark.parametrize(
     "failpoint",
     [
@@ -309,10 +333,9 @@ def started(source: Path, out: Path, failpoint: str | None = None, day: str = "1
     ],
 )
 def test_a_kill_anywhere_leaves_files_whole_and_the_next_run_finishes(
-    practice: Path, tmp_path: Path, failpoint: str
+    practice: Path, clean: Path, tmp_path: Path, failpoint: str
 ) -> None:
-    out, clean = tmp_path / "out", tmp_path / "clean"
-    assert started(practice, clean).wait(timeout=120) == 0
+    out = tmp_path / "out"
     assert started(practice, out, failpoint).wait(timeout=120) == 137
     for path in out.glob("*.ndjson"):
         for line in path.read_bytes().splitlines():
@@ -363,6 +386,44 @@ def test_a_server_gets_its_claims_once(small: SmallServer, tmp_path: Path, run_v
     assert (again.unchanged, again.writes) == (2, {})
     other_machine = server_run(small, tmp_path / "elsewhere", run_values)
     assert (written(small), other_machine.unchanged) == ([], 2)
+
+
+@pytest.mark.parametrize("transaction", [True, False])
+@pytest.mark.parametrize(
+    "place", ["intents-committed", "server:before-send", "server:between-puts", "server:after-send", "delivered"]
+)
+def test_a_run_that_dies_while_writing_to_a_server_is_finished_by_the_next(
+    small: SmallServer,
+    tmp_path: Path,
+    run_values: Values,
+    monkeypatch: pytest.MonkeyPatch,
+    place: str,
+    transaction: bool,
+) -> None:
+    small.transaction_offered = transaction
+
+    def die(name: str) -> None:
+        if name == place:
+            raise Killed
+
+    if transaction and place == "server:between-puts":
+        return
+    with monkeypatch.context() as patched:
+        for module in ("outgoing", "sinks.server"):
+            patched.setattr(f"caretally.sync.{module}.failpoint", die)
+        with pytest.raises(Killed):
+            server_run(small, tmp_path, run_values)
+    report = server_run(small, tmp_path, run_values)
+    assert report.error() is None
+    assert sum(report.recovered.values()) == 2
+    claims = [name for name in small.held if name.startswith("Claim/cm-")]
+    assert len(claims) == 2
+    assert {count for name, count in small.versions.items() if "/c" in name and "cm-" in name} == {1}
+    assert (report.writes, report.unchanged) == ({}, 2)
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: nothing that handles errors sees it."""
 
 
 def test_a_patient_that_cannot_be_read_wholly_is_left_out(

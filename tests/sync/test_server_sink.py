@@ -90,7 +90,7 @@ def test_an_update_names_the_version_it_was_planned_for(tables: Tables) -> None:
 def test_the_same_claim_by_another_machine_is_no_conflict(tables: Tables) -> None:
     small = SmallServer([charge("ci"), claim("cm")])
     (delivery,) = sink_of(small, tables).deliver([create(charge("ci"), claim("cm"))])
-    assert delivery.state == "applied"
+    assert (delivery.state, delivery.found) == ("applied", True)
     assert small.versions["Claim/cm"] == 1
 
 

@@ -21,7 +21,7 @@ def answer_table(rows: Iterable[OverviewRow], *, with_month: bool = False) -> Ta
         table.add_column("Month", no_wrap=True)
     table.add_column("Answer", no_wrap=True)
     table.add_column("Codes")
-    table.add_column("Rate", justify="right", no_wrap=True)
+    table.add_column("Amount", justify="right", no_wrap=True)
     table.add_column("Counted", justify="right", no_wrap=True)
     table.add_column("Why not, and what did not count", overflow="fold")
     last = None

@@ -12,7 +12,7 @@ import os
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 
 import typer
 
@@ -59,6 +59,11 @@ def reported(command: Callable[Parameters, Result]) -> Callable[Parameters, Resu
             raise typer.Exit(CaretallyError.exit_code) from None
 
     return run
+
+
+def error_document(error: CaretallyError) -> dict[str, Any]:
+    """Return an error as it stands in JSON output."""
+    return {"kind": type(error).__name__, "message": str(error), "exit_code": error.exit_code}
 
 
 def end_badly(error: CaretallyError) -> NoReturn:

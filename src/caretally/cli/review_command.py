@@ -18,7 +18,7 @@ from caretally.billing import Decision
 from caretally.cli.configuration import read_configuration
 from caretally.cli.endpoints import endpoints, is_address
 from caretally.cli.explain_command import reference_of
-from caretally.cli.failure import end_badly
+from caretally.cli.failure import end_badly, error_document
 from caretally.cli.progress import progress_of
 from caretally.cli.run_command import report_lines
 from caretally.errors import UsageError, WriteError
@@ -239,6 +239,8 @@ def _say(output: Output, report: RunReport) -> None:
     if error is None and refused:
         error = WriteError(f"{count(len(refused), 'approval')} refused; see above")
     document: dict[str, Any] = {"approved": report.approved, "refused": refused, "report": report.to_json()}
+    if error is not None:
+        document["error"] = error_document(error)
     output.document(document)
     output.text(f"{count(report.approved, 'approval')} carried out")
     for row in refused:
@@ -251,7 +253,7 @@ def _say(output: Output, report: RunReport) -> None:
 
 def _table(items: Sequence[ReviewItem]) -> Table:
     table = Table(
-        "Patient", "Month", "Practitioner", "What waits", "Codes", "Rate", box=box.SIMPLE_HEAD, pad_edge=False
+        "Patient", "Month", "Practitioner", "What waits", "Codes", "Amount", box=box.SIMPLE_HEAD, pad_edge=False
     )
     for item in items:
         lines = item.determination.get("lines", ())

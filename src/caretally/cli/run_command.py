@@ -12,7 +12,7 @@ from caretally.billing import describe
 from caretally.cli.answer_table import answer_table
 from caretally.cli.configuration import read_configuration
 from caretally.cli.endpoints import endpoints
-from caretally.cli.failure import end_badly
+from caretally.cli.failure import end_badly, error_document
 from caretally.cli.last_store import remember_store
 from caretally.cli.progress import progress_of
 from caretally.errors import SourceError, UsageError
@@ -132,14 +132,18 @@ def run_month_command(
         )
         if strict and not dry_run:
             # Looked at first without writing: a strict run writes nothing when something has to be refused.
-            refuse_issues(run_month(replace(request, write=False, observe=lambda _: None)))
+            refusal = strict_error(run_month(replace(request, write=False, observe=lambda _: None)))
+            if refusal is not None:
+                raise refusal
         report = run_month(request)
         if ends.sink is not None and not dry_run:
             location, _ = store_of(ends.sink, named=configuration.store_url, tenant=request.tenant)
             remember_store(location if "://" in location else str(Path(location).absolute().parent))
-    say_report(settings.output, report, seen)
-    if strict:
-        refuse_issues(report)
+    hint = ""
+    if report.writes["create", "Claim"] and configuration.writeback.release == "review":
+        hint = f"new claims are drafts until a person releases them: caretally review list {out or to or source}"
+    error = report.error() or (strict_error(report) if strict else None)
+    say_report(settings.output, report, seen, error=error, hint=hint)
 
 
 def check_month(tables: Tables, month: ServiceMonth) -> None:
@@ -159,38 +163,36 @@ def check_month(tables: Tables, month: ServiceMonth) -> None:
     )
 
 
-def refuse_issues(report: RunReport) -> None:
-    """End a strict run in which something had to be refused.
-
-    Raises:
-        SourceError: counts the issue rows by code.
-    """
-    if report.issue_count:
-        codes = ", ".join(
-            f"{code} {number}" for (severity, code), number in report.issues.items() if severity != "information"
-        )
-        raise SourceError(
-            f"{count(report.issue_count, 'issue')} in {report.source} ({codes}), and --strict was given: correct the "
-            "source, or run without --strict, which lists them in issues.ndjson and goes on"
-        )
+def strict_error(report: RunReport) -> SourceError | None:
+    """Return how a strict run ends in which something had to be refused; None where nothing had."""
+    if not report.issue_count:
+        return None
+    codes = ", ".join(
+        f"{code} {number}" for (severity, code), number in report.issues.items() if severity != "information"
+    )
+    return SourceError(
+        f"{count(report.issue_count, 'issue')} in {report.source} ({codes}), and --strict was given: correct the "
+        "source, or run without --strict, which lists them in issues.ndjson and goes on"
+    )
 
 
-def say_report(output: Output, report: RunReport, seen: Seen) -> None:
-    """Say what a run did, and end the command with its exit code where not everything could be done."""
-    error = report.error()
+def say_report(output: Output, report: RunReport, seen: Seen, *, error: CaretallyError | None, hint: str) -> None:
+    """Say what a run did, and end the command with an exit code where not everything could be done."""
     summary = seen.tally.summary()
     output.document(
         {
             "report": report.to_json(),
             "summary": summary.to_json(),
             "answers": seen.documents,
-            **({"error": _error(error)} if error is not None else {}),
+            **({"error": error_document(error)} if error is not None else {}),
         }
     )
     if seen.rows and len(seen.rows) <= ROWS_SHOWN:
         output.table(answer_table(seen.rows))
     for line in (*summary_lines(summary), *report_lines(report, dry_run=seen.dry_run)):
         output.text(line)
+    if hint:
+        output.text(hint)
     if error is not None:
         end_badly(error)
 
@@ -220,10 +222,6 @@ def report_lines(report: RunReport, *, dry_run: bool) -> list[str]:
     lines += [f"not written: {row.patient}, {row.state}: {row.message}" for row in report.failed]
     lines += [f"not read: {gap.patient or 'the source'}, {gap.resource_type}: {gap.reason}" for gap in report.gaps]
     return lines
-
-
-def _error(error: CaretallyError) -> dict[str, Any]:
-    return {"kind": type(error).__name__, "message": str(error), "exit_code": error.exit_code}
 
 
 def narrowing_of(

@@ -111,7 +111,7 @@ def _lines(lines: Iterable[Mapping[str, Any]], labels: Mapping[str, str]) -> Ite
         label = labels.get(line["code"])
         what = f"{line['code']} ({label})" if label else line["code"]
         charge = "no charge known" if line.get("charge") is None else f"charge {money(line['charge'])}"
-        amount = "no rate known" if line.get("amount") is None else f"rate {money(line['amount'])}"
+        amount = "no rate known" if line.get("amount") is None else f"amount {money(line['amount'])}"
         yield f"{line['service_date']}  {line['units']} x {what}  {amount}, {charge}"
 
 

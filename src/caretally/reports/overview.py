@@ -61,7 +61,7 @@ def _why(determination: Mapping[str, Any]) -> Iterator[str]:
 
 
 def in_short(message: str) -> str:
-    """Return the first clause of a message and what was found: ``Too little time; never ... (19 min)`` loses the middle."""
+    """Return the first clause of a message and what was found, for a narrow column."""
     general, bracket, found = message.partition(" (")
     return f"{general.partition(';')[0]}{bracket}{found}"
 

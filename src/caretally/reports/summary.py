@@ -165,9 +165,9 @@ def summary_lines(summary: Summary) -> list[str]:
     for code in summary.codes:
         missing = f", {count(code.lines_without_rate, 'line')} without a known rate" if code.lines_without_rate else ""
         units = count(code.units, "unit")
-        lines.append(f"  {code.code}  {units}  rate {money(code.amount)}, charge {money(code.charge)}{missing}")
+        lines.append(f"  {code.code}  {units}  amount {money(code.amount)}, charge {money(code.charge)}{missing}")
     if summary.codes:
-        lines.append(f"  in all  rate {money(summary.amount)}, charge {money(summary.charge)}")
+        lines.append(f"  in all  amount {money(summary.amount)}, charge {money(summary.charge)}")
     if summary.reasons:
         lines.append("why not: " + ", ".join(f"{code} {number}" for code, number in summary.reasons.items()))
     lines.append(f"minutes: {duration(summary.counted_seconds)} counted of {duration(summary.logged_seconds)} logged")

@@ -77,6 +77,9 @@ class Outgoing:
         record(self.store, deliveries, self.now())
         failpoint("outcomes-committed")
         for intent, parcel, delivery in zip(self._intents, self._parcels, deliveries, strict=True):
+            if delivery.found:
+                self.report.found += 1
+                continue
             if delivery.state == "applied":
                 self.report.writes.update(
                     Counter((write.kind, str(write.resource["resourceType"])) for write in parcel.writes)

@@ -61,6 +61,7 @@ class RunReport:
         pulled: see `PullResult.counts`.
         mapped: resources by ``Type.fate``, as the mapping accounts for them.
         writes: resources by kind (``create``, ``update``) and type, as far as they were written.
+        found: patient-months that somebody else had written meanwhile, just as we would have.
         unchanged: determinations that ask nothing of the sink.
         proposed: determinations whose change waits for a person.
         recovered: what became of intents that an interrupted run left open.
@@ -91,6 +92,7 @@ class RunReport:
     pulled: Mapping[str, Any] = field(default_factory=dict)
     mapped: Counter[str] = field(default_factory=Counter)
     writes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    found: int = 0
     unchanged: int = 0
     proposed: int = 0
     recovered: Counter[str] = field(default_factory=Counter)
@@ -186,7 +188,7 @@ class RunReport:
                 kind: {name: count for (k, name), count in sorted(self.writes.items()) if k == kind}
                 for kind in ("create", "update")
             }
-            | {"unchanged": self.unchanged, "proposed": self.proposed},
+            | {"found": self.found, "unchanged": self.unchanged, "proposed": self.proposed},
             "approved": self.approved,
             "refused_approvals": self.refused_approvals,
             "recovered": dict(sorted(self.recovered.items())),

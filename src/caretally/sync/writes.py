@@ -68,6 +68,7 @@ class Delivery:
         message: for a person, without patient data; empty when applied.
         said: the sink's own words; may hold patient data.
         versions: by reference, for what was written.
+        found: it was there already, written by somebody else who decided the same.
     """
 
     intent_id: str
@@ -75,10 +76,11 @@ class Delivery:
     message: str = ""
     said: tuple[str, ...] = field(default=(), repr=False)
     versions: Mapping[str, str | None] = field(default_factory=dict)
+    found: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return the outcome for the outbox."""
-        return {"message": self.message, "said": list(self.said), "versions": dict(self.versions)}
+        return {"found": self.found, "message": self.message, "said": list(self.said), "versions": dict(self.versions)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

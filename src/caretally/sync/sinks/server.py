@@ -184,7 +184,7 @@ class ServerSink:
         if held is None:
             return _failed(parcel, "unknown", str(error), _words(error))
         if all_landed(parcel.writes, held):
-            return _applied(parcel, [], held)
+            return replace(_applied(parcel, [], held), found=True)
         creations = [write for write in parcel.writes if write.kind == "create"]
         nothing_there = not any(write.reference in held for write in creations)
         unguarded = self._star_works and creations and nothing_there and _unchanged(parcel.writes, held)

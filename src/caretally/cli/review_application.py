@@ -1,0 +1,115 @@
+"""``caretally review`` and its options."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from caretally.cli.failure import reported
+from caretally.cli.options import (
+    AsOfOption,
+    ConfigOption,
+    JsonOption,
+    MonthOption,
+    ProfileOption,
+    QuietOption,
+    StoreOption,
+    VerboseOption,
+    WhereArgument,
+    day_of,
+    month_of,
+    settings_of,
+)
+
+# ruff: noqa: PLC0415 -- every command loads its own module, so that --help and the others need not wait for it
+
+review = typer.Typer(
+    help="What people decide: drafts to release, proposals to accept.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+@review.command("list")
+@reported
+def review_list(
+    context: typer.Context,
+    *,
+    where: WhereArgument,
+    month: Annotated[
+        str | None,
+        typer.Option("--month", "-m", metavar="YYYY-MM", help="One month; needed for a server.", show_default=False),
+    ] = None,
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    profile: ProfileOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """List the drafts, corrections and questions that wait for a person."""
+    from caretally.cli.review_command import show_reviews
+
+    show_reviews(
+        settings_of(
+            context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
+        ),
+        where=where,
+        month=None if month is None else month_of(month),
+    )
+
+
+@review.command("approve")
+@reported
+def review_approve(
+    context: typer.Context,
+    *,
+    where: WhereArgument,
+    month: MonthOption,
+    patients: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="PATIENT", help="Patient/ID, or the id alone; several may be given.", show_default=False
+        ),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every draft of the month; no corrections.")] = False,
+    practitioner: Annotated[
+        str | None,
+        typer.Option("--practitioner", metavar="ID", help="This billing practitioner only.", show_default=False),
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--source", metavar="SOURCE", help="Where the evidence is read.", show_default="where apply read it"
+        ),
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option("--by", metavar="NAME", help="Who approves.", show_default="your account's name")
+    ] = None,
+    why: Annotated[
+        str, typer.Option("--why", metavar="TEXT", help="Reason, kept with the approval.", show_default=False)
+    ] = "",
+    as_of: AsOfOption = None,
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    profile: ProfileOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Release drafts, or agree to proposed corrections, after deciding once more."""
+    from caretally.cli.review_command import approve_reviews
+
+    approve_reviews(
+        settings_of(
+            context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
+        ),
+        where=where,
+        patients=patients or (),
+        everything=everything,
+        month=month_of(month),
+        practitioner=practitioner,
+        source=source,
+        by=by,
+        why=why,
+        as_of=day_of(as_of),
+    )
