@@ -27,8 +27,10 @@ def identifiers(system: str) -> list[str]:
 
 
 def test_the_script_writes_exactly_what_is_shipped(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, ROOT / "scripts" / "make_demo.py", tmp_path], check=True, capture_output=True)
-    written = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    subprocess.run(
+        [sys.executable, ROOT / "scripts" / "make_demo.py", tmp_path / "new"], check=True, capture_output=True
+    )
+    written = {file.name: file.read_bytes() for file in (tmp_path / "new").iterdir()}
     shipped = {file.name: file.read_bytes() for file in DEMO.glob("*.ndjson")}
     assert written == shipped, "run scripts/make_demo.py"
 

@@ -240,7 +240,7 @@ class TestContent:
         cut = httpx.Response(200, headers={"content-type": "application/fhir+json"}, content=body)
         script = Script(cut, fhir(PATIENT))
         assert get(transport_to(script)).document == PATIENT
-        with pytest.raises(e.TruncatedAnswerError, match="in the middle|not valid JSON"):
+        with pytest.raises(e.TruncatedAnswerError, match=r"in the middle|not valid JSON"):
             get(transport_to(Script(cut)))
 
     def test_an_empty_answer_has_no_document(self) -> None:

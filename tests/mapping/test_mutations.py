@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.mapping.patients import PRACTICE_TYPES, mapped, resources
 
+pytestmark = pytest.mark.prove
+EXAMPLES = 5_000 if os.environ.get("CARETALLY_PROVE") else 500
 ODD = st.one_of(
     st.none(),
     st.booleans(),
@@ -57,7 +61,7 @@ def broken(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 
 @given(broken())
-@settings(max_examples=500)
+@settings(max_examples=EXAMPLES)
 def test_a_broken_patient_is_mapped_or_refused_by_name(given_resources: list[dict[str, Any]]) -> None:
     found = mapped(given_resources)
     own = [r for r in given_resources if r.get("resourceType") not in PRACTICE_TYPES]

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ from caretally.facts.time_entry import TimeEntry
 from caretally.rules import RuleContext, determine
 from tests.rules.builder import CaseBuilder, tables
 
+pytestmark = pytest.mark.prove
 ZONE = ZoneInfo("America/New_York")
 # March 2025 has the change to summer time; the entries reach over both edges of the month.
 FIRST = datetime(2025, 2, 27, tzinfo=ZONE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +15,6 @@ from caretally.store.opening import Store, StoreBinding, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 AT = "2025-02-04T10:00:00Z"
 
@@ -187,6 +187,18 @@ def test_pulls_are_forgotten_with_their_resources(store: Store, pull: str) -> No
     runs.forget_pulls(store)
     assert staging.count_by_type(store, pull) == {}
     assert runs.latest_run(store) is not None
+
+
+def test_a_forgotten_pull_gives_its_room_back(store: Store, pull: str) -> None:
+    store.engine.dispose()  # the last connection brings the log into the file
+    before = Path(store.place).stat().st_size
+    with staging.StagingWriter(store, pull, staging.SOURCE) as writer:
+        for number in range(3_000):
+            writer.add("Patient", f"p{number}", patient=f"Patient/p{number}", place="x", body=b"secret" * 200)
+    runs.forget_pulls(store)
+    store.engine.dispose()
+    assert Path(store.place).stat().st_size < before + 100_000
+    assert b"secretsecret" not in Path(store.place).read_bytes()
 
 
 def test_answers_replace_those_of_the_decided_patients_only(store: Store) -> None:

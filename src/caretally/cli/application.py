@@ -92,6 +92,15 @@ def demo(
     out: Annotated[
         str, typer.Option("--out", metavar="FOLDER", help="Folder for the results; made where it is missing.")
     ] = "caretally-demo",
+    practice: Annotated[
+        str | None,
+        typer.Option(
+            "--practice",
+            metavar="FOLDER",
+            help="Copy the practice itself to this new folder, to look at and to change, and decide from there.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -99,7 +108,7 @@ def demo(
     """Decide two months of a small invented practice: who may be billed, who not, why."""
     from caretally.cli.demo_command import run_demo
 
-    run_demo(settings_of(context, as_json=as_json, quiet=quiet, verbose=verbose), out=out)
+    run_demo(settings_of(context, as_json=as_json, quiet=quiet, verbose=verbose), out=out, copy_to=practice)
 
 
 @application.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from caretally.cli.endpoints import endpoints
 from caretally.cli.failure import end_badly
 from caretally.cli.last_store import remember_store
 from caretally.cli.run_command import report_lines
+from caretally.errors import UsageError, WriteError
 from caretally.facts.calendar import ServiceMonth
 from caretally.reports.overview import overview
 from caretally.reports.summary import summarise, summary_lines
@@ -32,17 +34,24 @@ AS_OF = date(2025, 3, 10)
 """A day on which both months are closed, so that the answers are the same whenever the demo is run."""
 
 
-def run_demo(settings: Settings, *, out: str) -> None:
+def run_demo(settings: Settings, *, out: str, copy_to: str | None = None) -> None:
     """Decide both months of the demonstration practice into a folder and show what came of it.
 
+    Args:
+        settings: of the command.
+        out: folder for the results.
+        copy_to: new folder for a copy of the practice, which is then the source.
+
     Raises:
-        CaretallyError: as `run_month`.
+        CaretallyError: as `run_month`; UsageError when there is something at `copy_to` already.
     """
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())  # the table is the progress
     practice = data_path("fixtures", "demo")
+    if copy_to is not None:
+        practice = _copied(practice, Path(copy_to).expanduser())
     answers: list[dict[str, Any]] = []
     reports = [_run(practice, out, month, answers) for month in MONTHS]
-    _say(settings.output, reports, answers, out)
+    _say(settings.output, reports, answers, out=out, practice=practice)
     remember_store(str(Path(out).expanduser().absolute()))
     for report in reports:
         error = report.error()
@@ -74,7 +83,17 @@ def _run(practice: Path, out: str, month: ServiceMonth, answers: list[dict[str, 
         )
 
 
-def _say(output: Output, reports: list[RunReport], answers: list[dict[str, Any]], out: str) -> None:
+def _copied(practice: Path, target: Path) -> Path:
+    if target.exists():
+        raise UsageError(f"--practice {target} is there already; wanted is a new folder, for nothing is overwritten")
+    try:
+        shutil.copytree(practice, target)
+    except OSError as error:
+        raise WriteError(f"the practice cannot be copied to {target} ({error.strerror or error})") from None
+    return target
+
+
+def _say(output: Output, reports: list[RunReport], answers: list[dict[str, Any]], *, out: str, practice: Path) -> None:
     summary = summarise(answers)
     output.document(
         {"reports": [report.to_json() for report in reports], "summary": summary.to_json(), "determinations": answers}
@@ -86,7 +105,7 @@ def _say(output: Output, reports: list[RunReport], answers: list[dict[str, Any]]
     for report in reports:
         for line in report_lines(report, dry_run=False):
             output.text(f"{report.service_month}: {line}")
-    practice = _from_here(data_path("fixtures", "demo"))
+    practice = _from_here(practice)
     output.text()
     output.text(f"The results are in {out}: determinations.ndjson, Claim.ndjson, ChargeItem.ndjson, Provenance.ndjson")
     output.text("Next:")

@@ -191,7 +191,7 @@ def day_of(text: str | None, option: str = "--as-of") -> date | None:
         found = date.fromisoformat(text)
     except ValueError:
         found = None
-    if found is None or len(text) != len("2025-02-04"):
+    if found is None or found.isoformat() != text:
         message = f"'{text}' is not a date; wanted YYYY-MM-DD, for example 2025-02-04"
         raise typer.BadParameter(message, param_hint=f"'{option}'")
     return found

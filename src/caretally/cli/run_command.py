@@ -211,7 +211,8 @@ def report_lines(report: RunReport, *, dry_run: bool) -> list[str]:
             f"written to {report.sink}: {changes}" if changes else f"nothing had to be written to {report.sink}"
         )
     if report.proposed:
-        lines.append(f"{count(report.proposed, 'change')} of released claims proposed; see: caretally review list")
+        proposed = count(report.proposed, "change to a released claim", "changes to released claims")
+        lines.append(f"proposed, and waiting for a person: {proposed}; see: caretally review list")
     if report.recovered:
         lines.append("finished from an interrupted run: " + ", ".join(f"{n} {w}" for w, n in report.recovered.items()))
     if report.issue_count:

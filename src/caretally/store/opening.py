@@ -215,6 +215,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None
     for pragma in (
         f"busy_timeout={BUSY_SECONDS * 1000}",
+        "auto_vacuum=INCREMENTAL",  # counts only before the first table: what a pull took can be given back
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, bindparam, exists, func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from caretally.store import schema
 
@@ -171,7 +171,7 @@ def stream_type(store: Store, pull_id: str, resource_type: str) -> Iterator[Stag
             .limit(_BATCH)
         )
         with store.reading() as connection:
-            rows = [_staged(row) for row in connection.execute(query)]
+            rows = [_staged(row) for row in connection.execute(query).all()]
         if not rows:
             return
         yield from rows
@@ -200,15 +200,15 @@ def present(store: Store, pull_id: str, references: Iterable[str]) -> set[str]:
 def patients_without_record(store: Store, pull_id: str) -> list[tuple[str, int]]:
     """List patients that resources refer to although their own record is not in the pull, with the number of them."""
     own = _t.alias("own")
+    # Not a correlated EXISTS: SQLite would look through all Patients once for each resource.
+    records = select("Patient/" + own.c.resource_id).where(own.c.pull_id == pull_id, own.c.resource_type == "Patient")
     query = (
         select(_t.c.patient, func.count())
         .where(
             _t.c.pull_id == pull_id,
             _t.c.origin == SOURCE,
             _t.c.patient.is_not(None),
-            ~exists().where(
-                and_(own.c.pull_id == _t.c.pull_id, own.c.patient == _t.c.patient, own.c.resource_type == "Patient")
-            ),
+            _t.c.patient.not_in(records),
         )
         .group_by(_t.c.patient)
         .order_by(_t.c.patient)
@@ -235,7 +235,7 @@ def _select(store: Store, pull_id: str, column: ColumnElement[Any], values: Sequ
         chunk = values[start : start + _CHUNK]
         query = select(_t).where(_t.c.pull_id == pull_id, column.in_(chunk)).order_by(_t.c.ordinal)
         with store.reading() as connection:
-            rows = [_staged(row) for row in connection.execute(query)]
+            rows = [_staged(row) for row in connection.execute(query).all()]
         yield from rows
 
 
