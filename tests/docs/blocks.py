@@ -1,6 +1,7 @@
 """The code blocks of a document, and how they are run.
 
-- ``console``: every ``$ command`` is run, and what it prints must be what stands below it. A line ``...`` stands
+- ``console``: every ``$ command`` is run, and what it prints must be what stands below it (of
+  a command that works: on standard output). A line ``...`` stands
   for any lines, ``...`` inside a line for anything. A command that must fail ends in ``# exit 2``.
 - ``bash``: every line is run and must succeed; what it prints is not looked at.
 - ``<!-- file: NAME -->`` before a block: the block is written to that file first.

@@ -45,13 +45,13 @@ def run(text: str, workspace: Path) -> tuple[int, str]:
         ["bash", "-c", text],
         cwd=workspace / "work",
         env=clean,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        capture_output=True,
         text=True,
         timeout=180,
         check=False,
     )
-    return done.returncode, done.stdout
+    # A command that works is shown with its result only; what it says beside that, and its logs, are left out.
+    return done.returncode, done.stdout + (done.stderr if done.returncode else "")
 
 
 def check(block: Block, workspace: Path, document: str) -> None:

@@ -20,6 +20,7 @@ FOREIGN = [
     "https://ehr.example:443@evil.example/fhir/r4/Encounter",
     "https://user@ehr.example/fhir/r4/Encounter",
     "https://user:secret@ehr.example/fhir/r4/Encounter",
+    "https://@ehr.example/fhir/r4/Encounter",
     "https://ehr.example\\@evil.example/fhir/r4/Encounter",
     "https:\\\\evil.example\\fhir\\r4",
     "https://evil.example#@ehr.example/fhir/r4/Encounter",

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.fhir.support import START, Clock, Script, fhir, transport_to
 
+from caretally.errors import SourceError
 from caretally.fhir import RetrySettings
 from caretally.fhir import errors as e
 from caretally.fhir.retry import Sending, retry_after_seconds
@@ -73,7 +74,7 @@ class TestRetryAfter:
         "text", ["", "soon", "-5", "1e9", "nan", "inf", "0x10", "Mon, 99 Foo 2025 00:00:00 GMT", "٣"]
     )
     def test_what_cannot_be_read_counts_as_not_said(self, text: str) -> None:
-        headers = httpx.Headers({"retry-after": text.encode(), "x-ms-retry-after-ms": text.encode()})
+        headers = httpx.Headers({b"retry-after": text.encode(), b"x-ms-retry-after-ms": text.encode()})
         assert retry_after_seconds(headers, START) is None
 
     def test_a_date_in_the_past_means_now(self) -> None:
@@ -82,7 +83,7 @@ class TestRetryAfter:
 
     @given(st.binary(max_size=40))
     def test_any_header_is_read_or_ignored(self, text: bytes) -> None:
-        wait = retry_after_seconds(httpx.Headers({"retry-after": text}), START)
+        wait = retry_after_seconds(httpx.Headers({b"retry-after": text}), START)
         assert wait is None or wait >= 0
 
 
@@ -140,6 +141,6 @@ class TestWrites:
     )
     def test_are_never_repeated_when_it_may_have_taken_them(self, step: httpx.Response | Exception) -> None:
         script = Script(step, fhir(PATIENT))
-        with pytest.raises(e.SourceError):
+        with pytest.raises(SourceError):
             send(script, Clock(), Sending.WRITE)
         assert len(script.requests) == 1

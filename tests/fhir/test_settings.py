@@ -117,7 +117,7 @@ class TestOtherSettings:
             {"auth": BasicAuthentication(user="a:b", password="c")},
         ):
             with pytest.raises(ConfigurationError):
-                ServerSettings(base_url="https://ehr.example", **more)  # type: ignore[arg-type]
+                ServerSettings(base_url="https://ehr.example", **more)
 
     @pytest.mark.parametrize("more", [{"ca_file": "/nowhere.pem"}, {"client_certificate": ("/no.pem", "/no.key")}])
     def test_a_missing_certificate_is_a_configuration_error(self, more: dict[str, Any]) -> None:

@@ -301,8 +301,9 @@ class TestRead:
             ({}, "odd", None),
         ],
     )
-    def test_gives_resource_and_version(self, headers: dict[str, str], meta: object, version: str | None) -> None:
-        fhir_server, script = server(fhir({"resourceType": "Claim", "id": "cm-1", "meta": meta}, **headers))
+    def test_gives_resource_and_version(self, headers: dict[str, Any], meta: object, version: str | None) -> None:
+        body = {"resourceType": "Claim", "id": "cm-1", "meta": meta}
+        fhir_server, script = server(fhir(body, 200, **headers))
         found = fhir_server.read("Claim", "cm-1")
         assert found is not None
         assert found.resource is not None

@@ -174,3 +174,17 @@ def test_our_own_claims_are_not_somebody_elses() -> None:
     found = mapped(given)
     assert found.facts.claim_lines == ()
     assert found.accounted["Claim.ours"] == 1
+
+
+@pytest.mark.parametrize(
+    ("gone", "row"),
+    [
+        ("Condition/cond1", ("CarePlan/plan-ccm", "CarePlan.addresses")),
+        ("Goal/goal-ccm", ("CarePlan/plan-ccm", "CarePlan.goal")),
+        ("Organization/payer", ("Coverage/cov", "Coverage.payor")),
+    ],
+)
+def test_a_reference_to_a_resource_that_was_not_read_is_an_issue_row(gone: str, row: tuple[str, str]) -> None:
+    left = [r for r in resources() if f"{r['resourceType']}/{r['id']}" != gone]
+    found = mapped(left)
+    assert row in {(i.resource, i.element) for i in found.issues if i.code == "missing-resource"}

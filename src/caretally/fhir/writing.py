@@ -189,7 +189,7 @@ def _entry_outcome(entry: WriteEntry, said: Any, answer: Answer) -> EntryOutcome
     status = int(match[1]) if match else 0
     placed = _LOCATION.search(str(response.get("location", "")))
     elsewhere = placed is not None and placed[1] != entry.url
-    if not match or status >= FIRST_REFUSAL or False:
+    if not match or status >= FIRST_REFUSAL or elsewhere:
         what = "another place" if elsewhere else f"status {status or 'unknown'}"
         kind = entry.url.partition("/")[0]
         raise OutcomeUnknownError(f"{answer.exchange}, but its answer for a {kind} names {what}; read all entries back")

@@ -156,6 +156,8 @@ def _coverage(reading: Reading, source: Source, row: Row) -> CoverageFact | None
         return None
     payor = next((reading.context.organization(o) for o in row.objects("payors")), None)
     organization = reading.context.practice.organizations.get(payor or "")
+    if payor is not None and organization is None:
+        reading.missing(source, "payor", payor)
     identifiers = tuple(Coding(system, value) for system, value in organization.identifiers) if organization else ()
     return CoverageFact(
         reference=source.reference,

@@ -41,6 +41,7 @@ def care_plans(reading: Reading, leads: Mapping[str, str]) -> tuple[CarePlanFact
 class _Builder:
     def __init__(self, reading: Reading, leads: Mapping[str, str]) -> None:
         self.reading, self.leads = reading, leads
+        self.known = {source.reference for source in reading.sources}
         self.levels = self._statements("decision_making", self._level)
         self.elections = self._statements("billing_election", self._election)
         self.elements = self._statements("pcm_element", self._element)
@@ -112,6 +113,9 @@ class _Builder:
         authors = reading.practitioners(row, "author", source)
         teams = reading.references(row, "care_teams")
         addresses, goals = reading.references(row, "addresses"), reading.references(row, "goals")
+        for reference in (*addresses, *goals):
+            if reference not in self.known:
+                reading.missing(source, "addresses" if reference in addresses else "goal", reference)
         structured = bool(addresses or goals or row.flag("has_activity"))
         return CarePlanFact(
             reference=source.reference,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from caretally.facts.codes import NUCC
+from caretally.facts.issue import Issue
 from caretally.facts.practice import Organization, Practice, Practitioner, RoleAssignment
 from caretally.facts.time_entry import RoleClass
 from caretally.mapping.context import ViewIndex
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from caretally.facts.codes import Terminology
-    from caretally.facts.issue import Issue
     from caretally.facts.practice import Attestation, Site
     from caretally.mapping.copies import Source
     from caretally.mapping.values import Row
@@ -126,7 +126,13 @@ class _Builder:
             seen.add(source.reference)
             yield _person(source.reference, next(iter(npis), None), qualification, assignments)
         for reference in sorted(set(assignments) - seen):
-            # A role whose Practitioner was not read still says what the person does.
+            # A role whose Practitioner was not read still says what the person does; without an NPI, though.
+            for assignment in assignments[reference]:
+                found, wanted = "a reference without target", f"{reference} among the resources that were read"
+                issue = Issue(
+                    assignment.reference, "PractitionerRole.practitioner", "missing-resource", found, wanted, "warning"
+                )
+                self.report.take([issue])
             yield _person(reference, None, RoleClass.UNKNOWN, assignments)
 
     def _assignments(self) -> dict[str, list[RoleAssignment]]:

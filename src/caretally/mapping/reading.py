@@ -74,6 +74,11 @@ class Reading:
         keys = (target_of(item).key for item in row.objects(column))
         return tuple(dict.fromkeys(key for key in keys if key is not None))
 
+    def missing(self, source: Source, column: str, reference: str) -> None:
+        """Note a reference to a resource that was not read; what rests on it may be less than the record holds."""
+        wanted = f"{reference} among the resources that were read"
+        self.report.note(source, f"{source.type}.{column}", "missing-resource", "a reference without target", wanted)
+
     def practitioners(self, row: Row, column: str, source: Source) -> tuple[str, ...]:
         """Return the practitioners whom the References of a column mean; who cannot be told is an issue row."""
         found: list[str] = []
@@ -85,4 +90,6 @@ class Reading:
                 )
             elif person.reference not in found:
                 found.append(person.reference)
+                if not person.known:
+                    self.missing(source, column, person.reference)
         return tuple(found)
