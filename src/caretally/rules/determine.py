@@ -181,6 +181,8 @@ def _time_missing(view: ProgrammeView, choice: Choice, ledger: Credit) -> Findin
 def spoken(seconds: int) -> str:
     """Return a length of time in words, never rounded: ``19 min 59 s``."""
     minutes, rest = divmod(seconds, 60)
+    if not minutes and rest:
+        return f"{rest} s"
     return f"{minutes} min {rest} s" if rest else f"{minutes} min"
 
 
