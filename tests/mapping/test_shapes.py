@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 
+import orjson
 import pytest
 
 from caretally.facts.codes import CPT, Coding
+from caretally.facts.exact_json import loads
 from caretally.facts.intervals import Interval
 from caretally.facts.time_entry import RoleClass, TimeEntry
-from caretally.mapping import MappedPatient
+from caretally.mapping import MappedPatient, evaluate
 from tests.mapping.patients import changed, mapped, resources
 
 
@@ -128,3 +131,111 @@ def test_roles_and_attestations_of_the_golden_cases() -> None:
         "frequent-medication-adjustment",
         "practitioner-coordination",
     }
+
+
+def test_numbers_read_exactly_are_numbers() -> None:
+    """The program reads fractions as Decimals: a length, a duration and a quantity with a point are no strangers."""
+    given = loads(
+        orjson.dumps(resources("G38")).replace(b'"value":30,', b'"value":30.5,').replace(b'"value":1}', b'"value":1.0}')
+    )
+    found = mapped(given)
+    assert [e.seconds for e in found.facts.entries] == [1830]
+    assert [line.code.code for line in found.facts.claim_lines] == ["G0557"]
+    assert not found.issues
+    view = {
+        "resourceType": "ViewDefinition",
+        "name": "v",
+        "resource": "Observation",
+        "status": "active",
+        "select": [
+            {
+                "column": [
+                    {"name": "typed", "path": "value.ofType(Quantity).value", "type": "decimal"},
+                    {"name": "more", "path": "value.ofType(Quantity).value + 1"},
+                    {"name": "low", "path": "value.ofType(Quantity).value.lowBoundary()"},
+                    {"name": "large", "path": "value.ofType(Quantity).value > 1.25"},
+                ]
+            }
+        ],
+    }
+    (row,) = evaluate(view, [{"resourceType": "Observation", "id": "o", "valueQuantity": {"value": Decimal("1.50")}}])
+    assert (row["typed"], float(row["more"]), row["large"]) == (Decimal("1.50"), 2.5, True)
+    assert float(row["low"]) == 1.495
+
+
+def benefit(code: str, **more: object) -> dict[str, object]:
+    return {
+        "resourceType": "ExplanationOfBenefit",
+        "id": "eob",
+        "status": "active",
+        "use": "claim",
+        "outcome": "complete",
+        "patient": {"reference": "Patient/pat"},
+        "created": "2025-02-20",
+        "provider": {"reference": "Practitioner/P1"},
+        "item": [
+            {
+                "sequence": 1,
+                "productOrService": {"coding": [{"system": CPT, "code": code}]},
+                "servicedDate": "2025-01-13",
+            }
+        ],
+        **more,
+    }
+
+
+def test_an_explanation_of_benefit_proves_a_visit_and_is_no_claim_of_somebody_else() -> None:
+    found = mapped(
+        [
+            *resources(),
+            benefit("99213"),
+        ]
+    )
+    assert found.facts.claim_lines == ()
+    assert Coding(CPT, "99213") in {c for v in found.facts.visits for c in v.codes}
+    # The payer's answer to our own claim must not block our own claim.
+    assert mapped([*resources(), benefit("99490")]).facts.claim_lines == ()
+
+
+def test_who_referred_or_supervised_did_not_render() -> None:
+    given = resources("G37")
+    claim = next(r for r in given if r["resourceType"] == "Claim")
+    role = "http://terminology.hl7.org/CodeSystem/claimcareteamrole"
+    claim["careTeam"] = [
+        {
+            "sequence": 1,
+            "provider": {"reference": "Practitioner/N1"},
+            "role": {"coding": [{"system": role, "code": "supervisor"}]},
+        },
+        {
+            "sequence": 2,
+            "provider": {"reference": "Practitioner/P1"},
+            "role": {"coding": [{"system": role, "code": "primary"}]},
+        },
+    ]
+    (line,) = mapped(given).facts.claim_lines
+    assert line.practitioners == ("Practitioner/P1",)
+
+
+@pytest.mark.parametrize("system", [None, "http://hl7.org/fhir/v3/ActCode", "https://ehr.example/class"])
+def test_an_inpatient_class_is_believed_whatever_its_system(system: str | None) -> None:
+    change = {"class": {"code": "IMP", **({"system": system} if system else {})}}
+    given = resources("G36")
+    next(r for r in given if r["id"] == "stay1").update(change)
+    assert len(mapped(given).facts.stays) == 1
+
+
+def test_attending_with_a_local_code_beside_it_did_not_do_the_work() -> None:
+    attending = {
+        "type": [
+            {
+                "coding": [
+                    {"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "ATND"},
+                    {"system": "https://ehr.example/roles", "code": "17"},
+                ]
+            }
+        ],
+        "individual": {"reference": "Practitioner/P1"},
+    }
+    found = mapped(changed("Encounter", 1, lambda r: r["participant"].append(attending)))
+    assert [p.reference for p in entry_of(found).performers] == ["Practitioner/N1"]

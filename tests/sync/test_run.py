@@ -23,6 +23,7 @@ from caretally.store import StoreBinding, open_store
 from caretally.store.answers import find_answers
 from caretally.store.decisions import decisions_of
 from caretally.store.locking import file_lock
+from caretally.store.runs import latest_run
 from caretally.sync.planning import Approval
 from caretally.sync.pulling import Narrowing, types_to_read
 from caretally.sync.report import RunReport
@@ -250,6 +251,26 @@ def test_a_damaged_packed_file_decides_nothing(practice: Path, tmp_path: Path, r
         run(practice, tmp_path / "out", run_values)
     assert caught.value.exit_code == 5
     assert not (tmp_path / "out" / "determinations.ndjson").exists()
+
+
+def test_a_run_that_fails_keeps_no_patient_data_and_says_what_failed_first(
+    practice: Path, tmp_path: Path, run_values: Values, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise WriteError("the disk is full")
+
+    monkeypatch.setattr(FolderSink, "deliver", full)
+    with pytest.raises(WriteError, match="the disk is full"):
+        run(practice, tmp_path / "out", run_values)
+    binding = StoreBinding(target="folder:.", tenant="default")
+    with open_store(tmp_path / "out" / "caretally.sqlite", binding=binding, opened_at="x") as store:
+        ended = latest_run(store)
+        assert ended is not None
+        assert ended.state == "failed"
+        with store.reading() as connection:
+            assert connection.exec_driver_sql("SELECT count(*) FROM staged_resource").scalar() == 0
+    monkeypatch.undo()
+    assert run(practice, tmp_path / "out", run_values).recovered == {"finished": 1}
 
 
 def test_resources_of_somebody_who_is_not_there_are_named(practice: Path, tmp_path: Path, run_values: Values) -> None:
@@ -504,8 +525,14 @@ def test_a_fault_of_ours_concerns_one_patient(
             raise KeyError("the name of a patient")
         return determine(month, context)
 
+    run(practice, tmp_path / "out", run_values)
+    before = answers(tmp_path / "out")["Patient/a-pat"]
     monkeypatch.setattr("caretally.sync.deciding.determine", faulty)
     report = run(practice, tmp_path / "out", run_values)
+    assert [row for row in lines(tmp_path / "out", "determinations.ndjson") if row["patient"] == "Patient/a-pat"] == [
+        before
+    ]
+    assert find_determination(str(tmp_path / "out"), "Patient/a-pat", "2025-01") == [before]
     error = report.error()
     assert error is not None
     assert error.exit_code == 1

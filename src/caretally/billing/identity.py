@@ -91,10 +91,9 @@ class ClaimIdentity:
 
     def claim_identifiers(self, revision: int) -> list[dict[str, Any]]:
         """Return `Claim.identifier`: the identity, then the account number."""
-        account_type = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "AN"}]}
         return [
             {"system": CLAIM_IDENTIFIER, "value": self.key},
-            {"type": account_type, "system": ACCOUNT_NUMBER, "value": self.account_number(revision)},
+            {"system": ACCOUNT_NUMBER, "value": self.account_number(revision)},
         ]
 
     def charge_item_identifiers(self, revision: int, code: str, service_date: date) -> list[dict[str, Any]]:

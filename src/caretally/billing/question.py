@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from caretally.billing.build import assemble
 from caretally.billing.claim import Superseded, payer_control_number
-from caretally.billing.content import CLAIM_PROGRESS, CLAIM_WITHDRAWAL, PAYER_HAS_IT, State, extension
+from caretally.billing.content import CLAIM_PROGRESS, CLAIM_WITHDRAWAL, CONTENT_DIGEST, PAYER_HAS_IT, State, extension
 from caretally.billing.context import policy_of
 from caretally.billing.difference import differences, same_content
 from caretally.billing.on_file import charge_key
@@ -119,11 +119,18 @@ class Pair:
 
     wanted: dict[str, Any]
     filed: Filed | None
+    agrees: bool = field(init=False)
+    """Whether the file says what is wanted."""
 
-    @property
-    def agrees(self) -> bool:
-        """Whether the file says what is wanted."""
-        return self.filed is not None and self.filed.live and same_content(self.filed.resource, self.wanted)
+    def __post_init__(self) -> None:
+        filed = self.filed
+        if filed is None or not filed.live:
+            agrees = False
+        elif not filed.edited and extension(filed.resource, CONTENT_DIGEST) == extension(self.wanted, CONTENT_DIGEST):
+            agrees = True  # the usual case, without looking at the content again
+        else:
+            agrees = same_content(filed.resource, self.wanted)
+        object.__setattr__(self, "agrees", agrees)
 
     @property
     def differences(self) -> list[str]:

@@ -51,7 +51,10 @@ def reported(command: Callable[Parameters, Result]) -> Callable[Parameters, Resu
         except typer.Exit:
             raise
         except Exception as error:
-            if type(error).__module__.startswith("typer."):
+            if type(error).__module__.partition(".")[0] in {
+                "typer",
+                "click",
+            }:  # a usage error, or the end of the command
                 raise
             _say("InternalError", internal_message(error), CaretallyError.exit_code, as_json=as_json)
             if verbose or _debugging():

@@ -56,7 +56,8 @@ class Seen:
         """Take in one answer and what it asks of the sink."""
         determination = planned.determination.to_json()
         self.tally.add(determination)
-        changes = [] if planned.change_set is None else describe(planned.change_set)
+        told = self.output.as_json or self.dry_run
+        changes = describe(planned.change_set) if told and planned.change_set is not None else []
         if self.output.as_json:
             self.documents.append(_short(determination, changes, proposed=_is_proposed(planned)))
         elif self.dry_run:

@@ -24,6 +24,17 @@ _CHARGED = frozenset({"planned", "billable", "billed"})
 _CHARGE_STATUSES = frozenset(
     {"planned", "billable", "not-billable", "aborted", "billed", "entered-in-error", "unknown"}
 )
+_NOT_RENDERING = (
+    "assist",
+    "supervisor",
+    "supervising",
+    "referring",
+    "ordering",
+    "purchasedservice",
+    "other",
+    "billing",
+)
+"""Care-team roles of R4 and of CARIN Blue Button beside ``primary``, ``rendering``, ``performing``."""
 _CLAIM_STATUSES = frozenset({"active", "cancelled", "draft", "entered-in-error"})
 
 
@@ -51,7 +62,8 @@ def billed(reading: Reading, conditions: Iterable[ConditionFact]) -> Billed:
                 continue
             if lines:
                 reading.used.add(source.reference)
-            found.lines += lines
+            # A payer's answer proves a visit. As a claim it would be the answer to our own as well, and would block it.
+            found.lines += lines if view != "benefit_line" else []
             found.visits += [_visit(line) for line in lines if not line.is_charge]
     return found
 
@@ -135,7 +147,8 @@ def _service_date(reading: Reading, source: Source, row: Row, columns: tuple[str
 def _rendering(reading: Reading, source: Source, row: Row) -> tuple[tuple[str, ...], tuple[str, ...], str | None]:
     """Return who rendered a line: the item's care team, else the claim's, else its provider (design 4)."""
     context = reading.context
-    team = {m.get("sequence"): m.get("provider") for m in row.objects("care_team")}
+    members = [m for m in row.objects("care_team") if isinstance(m.get("sequence"), int) and not _assisted(m)]
+    team = {m["sequence"]: m.get("provider") for m in members}
     named = [team.get(sequence) for sequence in row.counts("care_team_sequences")] or list(team.values())
     references = [r for r in named if isinstance(r, dict)]
     people = context.people(references, source)
@@ -145,6 +158,14 @@ def _rendering(reading: Reading, source: Source, row: Row) -> tuple[tuple[str, .
     npis = _npis(reading, practitioners) + tuple(p.npi for p in people if p.npi is not None and p.reference is None)
     organization = next((context.organization(o) for o in row.objects("provider")), None)
     return practitioners, npis, organization or _organization_of(reading, practitioners)
+
+
+def _assisted(member: Mapping[str, Any]) -> bool:
+    """Whether a member of the care team is there for another reason than having rendered the service."""
+    role = member.get("role")
+    codings = role.get("coding") if isinstance(role, dict) else None
+    codes = [c.get("code") for c in codings if isinstance(c, dict)] if isinstance(codings, list) else []
+    return any(code in _NOT_RENDERING for code in codes)
 
 
 def _npis(reading: Reading, practitioners: tuple[str, ...]) -> tuple[str, ...]:

@@ -50,7 +50,9 @@ def _add(reading: Reading, source: Source, row: Row, found: Encounters) -> bool:
     codings = row.codings("codings")
     procedures = _with_groups(reading, codings)
     stay = [c for o in row.objects("class") if (c := as_coding(o)) is not None] if row.has("class") else []
-    inpatient = terminology.set("inpatient-class").first(stay) is not None
+    # The class counts by its code: senders give old or no systems, and a stay that is missed would be billed.
+    inpatient_codes = {rule.code for rule in terminology.set("inpatient-class").rules}
+    inpatient = row.has("class") and any(str(o.get("code")) in inpatient_codes for o in row.objects("class"))
     hospice = terminology.set("hospice").first(codings) is not None
     if not (procedures or inpatient or hospice):
         return False

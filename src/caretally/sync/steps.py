@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from caretally.billing import BillingContext, BillingError
-from caretally.errors import IncompletePullError, UsageError
-from caretally.facts.issue import Issue
-from caretally.store import answers, runs, staging
+from caretally.errors import CaretallyError
+from caretally.store import runs, staging
 from caretally.store.answers import AnswerRecord
 from caretally.store.decisions import DecisionRecord, add_decision
-from caretally.sync.beneficiaries import join_linked_records
-from caretally.sync.deciding import Decider, default_policy, place_of_fault, read_practice
+from caretally.sync.deciding import Decider, place_of_fault, read_practice
 from caretally.sync.failpoints import failpoint
 from caretally.sync.outgoing import Outgoing
 from caretally.sync.planning import Planned, Planner, decision_record
-from caretally.sync.pulling import PullRequest, types_to_read
+from caretally.sync.publishing import Publishing, asked_for
+from caretally.sync.pull_step import PullStep
+from caretally.sync.pulling import types_to_read
 from caretally.sync.recovery import finish_open_intents
 from caretally.sync.report import FailedWrite, RunReport
 from caretally.sync.request import instant_of
@@ -27,10 +27,10 @@ from caretally.sync.sinks.server import ServerSink
 from caretally.tables import attestations, sites
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from typing import Any
+    from collections.abc import Iterable, Iterator
 
     from caretally.facts.determination import Determination
+    from caretally.facts.issue import Issue
     from caretally.facts.practice import Practice
     from caretally.store.opening import Store
     from caretally.sync.deciding import FirstPass, PatientRecord
@@ -83,7 +83,11 @@ class MonthRun:
         try:
             self._all_steps()
         except BaseException:
-            self._end("failed")
+            # What failed first is what has to be said, also when the store cannot be written any more.
+            with suppress(CaretallyError):
+                self._flush_issues()
+                runs.forget_pulls(self.store)
+                self._end("failed")
             raise
         report.issues = runs.count_issues(self.store, report.run_id)
         report.requests += request.sink.requests if isinstance(request.sink, ServerSink) else 0
@@ -108,71 +112,17 @@ class MonthRun:
             self._decide(decider, seen, pulled)
         failpoint("decided")
         with self._timed("publish"):
-            self._publish(practice)
+            self._publishing().publish(practice, self.chosen - self.undecided)
         runs.forget_pulls(self.store)
 
     def _pull(self) -> PullResult:
-        request, store = self.request, self.store
-        runs.begin_pull(
-            store,
-            pull_id=self.pull_id,
-            run_id=self.report.run_id,
-            source=request.source.key,
-            service_month=str(request.month),
-            started_at=self._now(),
-        )
-        asked = PullRequest(
-            month=request.month,
-            zone=default_policy(request.policies, sites(request.configuration)).time_zone,
-            narrowing=request.narrowing,
-            resource_types=types_to_read(request.tables),
-            progress=request.progress,
-        )
-        with staging.StagingWriter(store, self.pull_id, staging.SOURCE) as writer:
-            result = request.source.pull(asked, writer)
-        runs.end_pull(store, self.pull_id, ended_at=self._now(), gaps=result.gaps, counts=result.counts())
-        self.report.count_pull(result)
-        self._note(result.issues)
-        failpoint("pulled")
-        if any(gap.patient is None for gap in result.gaps):
-            reasons = "; ".join(dict.fromkeys(gap.reason for gap in result.gaps if gap.patient is None))
-            raise IncompletePullError(
-                f"{request.source.description}: {reasons}. Nothing was decided, for it is not known whose resources "
-                "are missing"
-            )
-        self._stage_on_file()
-        self.joined = join_linked_records(store, self.pull_id, request.month)
-        self.undecided = {self._canonical(str(gap.patient)) for gap in result.gaps}
-        self._note_strangers()
-        self._check_chosen(result)
-        return result
-
-    def _stage_on_file(self) -> None:
-        sink = self.request.sink
-        if sink is None or sink.target == self.request.source.key:
-            return  # a server that is both has given its claims with the patients
-        with staging.StagingWriter(self.store, self.pull_id, staging.SINK) as writer:
-            if isinstance(sink, FolderSink):
-                sink.stage_on_file(writer, ())
-                return
-            for batch in staging.patients(self.store, self.pull_id, batch=_BATCH):
-                sink.stage_on_file(writer, batch)
-
-    def _note_strangers(self) -> None:
-        """Name patients that resources speak about although their own record did not come."""
-        for patient, count in staging.patients_without_record(self.store, self.pull_id):
-            found = f"{count} resources about a Patient that the source does not hold"
-            self._note([Issue(patient, "", "patient-not-in-source", found, "the Patient resource", "warning", patient)])
-
-    def _check_chosen(self, result: PullResult) -> None:
-        if result.chosen is None:
-            return
-        missing = sorted(result.chosen - staging.present(self.store, self.pull_id, result.chosen))
-        if len(missing) == len(result.chosen):
-            raise UsageError(f"{', '.join(missing[:3])} is not in {self.request.source.description}")
-        for patient in missing:
-            found = "a patient that was asked for and that the source does not hold"
-            self._note([Issue(patient, "", "patient-not-in-source", found, "the Patient resource", "warning", patient)])
+        pulled = PullStep(
+            request=self.request, store=self.store, run_id=self.report.run_id, pull_id=self.pull_id, issues=self.issues
+        ).pull()
+        self.report.count_pull(pulled.result)
+        self.joined = pulled.joined
+        self.undecided = {self._canonical(str(gap.patient)) for gap in pulled.result.gaps}
+        return pulled.result
 
     def _practice(self) -> Practice:
         request = self.request
@@ -227,13 +177,13 @@ class MonthRun:
         if pulled.chosen is not None:
             wanted = [one for one in wanted if one in self.chosen]
         planner = self._planner(decider.practice, pulled)
-        outgoing = self._outgoing()
+        outgoing, publishing = self._outgoing(), self._publishing()
         for start in range(0, len(wanted), _BATCH):
             batch = wanted[start : start + _BATCH]
             answers: list[AnswerRecord] = []
             for record in decider.records(batch):
                 answers += self._decide_one(decider, seen, planner, record, outgoing)
-            self._keep(batch, answers)
+            publishing.keep([one for one in batch if one not in self.undecided], answers)
             if outgoing is not None:
                 outgoing.deliver_if_full()
             self.request.progress("deciding", start + len(batch), len(wanted))
@@ -249,7 +199,9 @@ class MonthRun:
         try:
             determinations = decider.decide(record, seen)
             planned = [
-                self._plan(planner, one, record) for one in determinations if self._in_scope(decider.practice, one)
+                self._plan(planner, one, record)
+                for one in determinations
+                if asked_for(self.request.narrowing, decider.practice, one)
             ]
         except Exception as error:  # noqa: BLE001 -- listed with its place, and the run ends with exit code 1
             self._fault(record.patient, error)
@@ -320,48 +272,6 @@ class MonthRun:
             document=determination.to_json(),
         )
 
-    def _keep(self, batch: Sequence[str], found: Sequence[AnswerRecord]) -> None:
-        if not self.request.write:
-            return
-        month = str(self.request.month)
-        if self.request.narrowing.by_practitioner:
-            for answer in found:
-                answers.replace_answer(self.store, answer)
-            return
-        decided = [one for one in batch if one not in self.undecided]
-        others = [old for old, new in self.joined.items() if new in set(decided)]
-        answers.replace_answers(self.store, month, [*decided, *others], found)
-
-    def _publish(self, practice: Practice) -> None:
-        """Put the answers and issue rows where people look for them."""
-        request, report = self.request, self.report
-        if not request.write:
-            return
-        runs.forget_issues_before(self.store, report.run_id)
-        narrowing, month = request.narrowing, str(request.month)
-        everybody = not (narrowing.by_patient or narrowing.by_practitioner)
-        if everybody:
-            answers.drop_answers_of_other_runs(self.store, month, report.run_id, sorted(self.undecided))
-        if not isinstance(request.sink, FolderSink):
-            return
-        decided: set[str] = set()
-        if narrowing.by_patient:
-            decided = {one.patient for one in answers.answers_of(self.store, month, run_id=report.run_id)}
-            decided |= self.chosen - self.undecided
-            decided |= {old for old, new in self.joined.items() if new in decided}
-
-        def replaces(line: Mapping[str, Any]) -> bool:
-            if line.get("service_month") != month or line.get("patient") in self.undecided:
-                return False
-            if narrowing.by_patient and line.get("patient") not in decided:
-                return False
-            return not narrowing.by_practitioner or self._asked_for(practice, line.get("billing_practitioner"))
-
-        failpoint("before-determinations")
-        new = (one.document for one in answers.answers_of(self.store, month, run_id=report.run_id))
-        request.sink.publish_determinations(new, replaces)
-        request.sink.publish_issues(runs.issues_of(self.store, report.run_id))
-
     def _planner(self, practice: Practice, pulled: PullResult) -> Planner:
         request, writeback = self.request, self.request.configuration.writeback
         billing = BillingContext(
@@ -386,6 +296,15 @@ class MonthRun:
             approvals=request.approvals,
         )
 
+    def _publishing(self) -> Publishing:
+        return Publishing(
+            request=self.request,
+            store=self.store,
+            run_id=self.report.run_id,
+            joined=self.joined,
+            undecided=self.undecided,
+        )
+
     def _outgoing(self) -> Outgoing | None:
         sink = self.request.sink
         if not self.request.write or sink is None:
@@ -398,18 +317,6 @@ class MonthRun:
             now=self._now,
             at_once=_FOLDER_LOT if isinstance(sink, FolderSink) else _SERVER_LOT,
         )
-
-    def _in_scope(self, practice: Practice, determination: Determination) -> bool:
-        narrowed = self.request.narrowing.by_practitioner
-        return not narrowed or self._asked_for(practice, determination.billing_practitioner)
-
-    def _asked_for(self, practice: Practice, practitioner: Any) -> bool:
-        """Whether the run is for a billing practitioner."""
-        if not isinstance(practitioner, str):
-            return False
-        narrowing = self.request.narrowing
-        named = any(practice.same_practitioner(practitioner, one) for one in narrowing.practitioners)
-        return named or practice.site_of(practitioner).name in narrowing.sites
 
     def _canonical(self, patient: str) -> str:
         return self.joined.get(patient, patient)

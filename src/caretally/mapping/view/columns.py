@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from caretally.mapping.view.errors import RowError
@@ -14,7 +15,7 @@ from caretally.mapping.view.fhirpath.values import Run, Scope, describe, items
 _STRUCTURE_BASE = "http://hl7.org/fhir/StructureDefinition/"
 _SYSTEM_BASE = "http://hl7.org/fhirpath/"
 _NOTHING = frozenset({type(None)})
-_ANY_PRIMITIVE = frozenset({str, int, float, bool})
+_ANY_PRIMITIVE = frozenset({str, int, float, Decimal, bool})
 _OBJECT = frozenset({dict})
 
 Rows = list[dict[str, Any]]

@@ -42,7 +42,7 @@ def _boundary(value: Any, kind: str | None, *, low: bool) -> Any:
     return found
 
 
-def _decimal_boundary(value: float, *, low: bool) -> float | None:
+def _decimal_boundary(value: float | Decimal, *, low: bool) -> float | None:
     number = Decimal(str(value))
     if not number.is_finite():
         return None

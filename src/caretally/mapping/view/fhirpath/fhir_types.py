@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from caretally.mapping.view.fhirpath.temporal import parse_temporal
@@ -19,7 +20,8 @@ PRIMITIVE_TYPES: Mapping[str, frozenset[type]] = {
         frozenset({str}),
     ),
     "boolean": frozenset({bool}),
-    "decimal": frozenset({int, float}),
+    # A Decimal where the resource was read digit for digit.
+    "decimal": frozenset({int, float, Decimal}),
     # A JSON text since R5, because a JSON number does not hold 64 bits everywhere.
     "integer64": frozenset({int, str}),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Protocol
 
 from caretally.mapping.view.fhirpath import navigation, text_functions
@@ -105,7 +106,7 @@ def _take(value: Any, count: Any) -> Any:
 
 def _has_value(value: Any) -> bool:
     found = items(value)
-    return len(found) == 1 and type(found[0]) in (str, int, float, bool)
+    return len(found) == 1 and type(found[0]) in (str, int, float, Decimal, bool)
 
 
 def _filter(compiler: CompilesNodes, call: Call) -> Compiled:

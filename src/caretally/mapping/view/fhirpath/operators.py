@@ -144,14 +144,14 @@ CONDITIONS = frozenset({"=", "!=", "<", "<=", ">", ">=", "xor", "in", "contains"
 """The operators that give True, False or None only."""
 
 
-def negate(value: Any) -> int | float | None:
+def negate(value: Any) -> float | Decimal | None:
     """Return ``-value``."""
     item = single(value)
     if item is None:
         return None
     if not is_number(item):
         raise EvaluationError(f"found {describe(item)} after a sign, wanted a number")
-    negative: int | float = -item
+    negative: float | Decimal = -item
     return negative
 
 

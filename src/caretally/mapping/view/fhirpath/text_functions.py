@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from caretally.mapping.view.fhirpath.errors import EvaluationError
@@ -100,7 +101,7 @@ def to_text(value: Any) -> str | None:
     item = single(value)
     if type(item) is bool:
         return "true" if item else "false"
-    return str(item) if type(item) in (str, int, float) else None
+    return str(item) if type(item) in (str, int, float, Decimal) else None
 
 
 def to_integer(value: Any) -> int | None:
@@ -111,14 +112,14 @@ def to_integer(value: Any) -> int | None:
     return int(item) if type(item) in (int, bool) else None
 
 
-def to_decimal(value: Any) -> float | None:
+def to_decimal(value: Any) -> float | Decimal | None:
     """Return a number, or None if the value is none."""
     item = single(value)
     if type(item) is str:
         return float(item) if _DECIMAL.fullmatch(item) else None
     if type(item) is bool:
         return float(item)
-    return item if type(item) in (int, float) else None
+    return item if type(item) in (int, float, Decimal) else None
 
 
 def to_boolean(value: Any) -> bool | None:

@@ -8,6 +8,7 @@ bool or dict; a list inside a list (no FHIR) is an item that nothing can be read
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from caretally.mapping.view.fhirpath.errors import EvaluationError
@@ -73,13 +74,21 @@ def describe(value: Any) -> str:
     """Return the JSON name of a value's type, never the value: it may be about a patient."""
     if value is None:
         return "nothing"
-    names = {bool: "a boolean", int: "an integer", float: "a number", str: "a text", dict: "an object", list: "a list"}
+    names = {
+        bool: "a boolean",
+        int: "an integer",
+        float: "a number",
+        Decimal: "a number",
+        str: "a text",
+        dict: "an object",
+        list: "a list",
+    }
     return names.get(type(value), "something that is no JSON")
 
 
 def is_number(value: Any) -> bool:
     """Whether `value` is a JSON number (bool is none)."""
-    return type(value) is int or type(value) is float
+    return type(value) is int or type(value) is float or type(value) is Decimal
 
 
 def equal(left: Any, right: Any) -> bool | None:

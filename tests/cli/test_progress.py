@@ -1,0 +1,47 @@
+"""A bar where a person watches, log lines elsewhere, nothing when quiet."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from caretally.cli.output import Output
+from caretally.cli.progress import progress_of
+from tests.cli.running import DEMO
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+def test_a_terminal_gets_a_bar_and_no_json(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "caretally", "plan", str(DEMO), "--month", "2025-01"]
+    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path), "TERM": "xterm", "COLUMNS": "100"}
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=theirs, check=True)
+    os.close(theirs)
+    shown = os.read(ours, 1_000_000).decode()
+    os.close(ours)
+    assert "deciding" in shown
+    assert "12/12" in shown
+    assert '"event"' not in shown
+    assert b"create: Patient/demo-ash" in done.stdout
+
+
+def test_log_lines_are_few(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress_of(Output()) as tell:
+        for done in range(1001):
+            tell("deciding", done, 1000)
+        tell("reading", 5, None)
+        tell("reading", 6, None)
+    assert len(capsys.readouterr().err.splitlines()) == 3
+
+
+def test_quiet_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress_of(Output(quiet=True)) as tell:
+        tell("deciding", 1, 1)
+    assert capsys.readouterr().err == ""
