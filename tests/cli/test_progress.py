@@ -22,14 +22,29 @@ def test_a_terminal_gets_a_bar_and_no_json(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "caretally", "plan", str(DEMO), "--month", "2025-01"]
     environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path), "TERM": "xterm", "COLUMNS": "100"}
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=theirs, check=True)
-    os.close(theirs)
-    shown = os.read(ours, 1_000_000).decode()
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=theirs) as process:
+        os.close(theirs)
+        shown = _all_of(ours)
+        out, _ = process.communicate(timeout=60)
     os.close(ours)
+    assert process.returncode == 0
     assert "deciding" in shown
     assert "12/12" in shown
     assert '"event"' not in shown
-    assert b"create: Patient/demo-ash" in done.stdout
+    assert b"create: Patient/demo-ash" in out
+
+
+def _all_of(terminal: int) -> str:
+    """Read a terminal until the other side closes it: it holds little, and a writer would wait for ever."""
+    found = b""
+    while True:
+        try:
+            part = os.read(terminal, 65_536)
+        except OSError:  # Linux says so when nobody has the other side open any more
+            part = b""
+        if not part:
+            return found.decode()
+        found += part
 
 
 def test_log_lines_are_few(capsys: pytest.CaptureFixture[str]) -> None:

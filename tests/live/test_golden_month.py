@@ -39,29 +39,17 @@ def expected(month: str) -> list[Line]:
     return sorted(found)
 
 
-def apply(base_url: str, month: str, folder: Path) -> dict[str, Any]:
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "caretally",
-            "--config",
-            str(folder / "caretally.toml"),
-            "--store",
-            str(folder / "store"),
-            "apply",
-            base_url,
-            "--month",
-            month,
-            "--as-of",
-            as_of(month),
-            "--json",
-        ],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
+def caretally(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run the program with the practice's configuration and one store."""
+    command = [sys.executable, "-m", "caretally", "--config", str(folder / "caretally.toml")]
+    return subprocess.run(
+        [*command, "--store", str(folder / "store"), *words], capture_output=True, text=True, timeout=300, check=False
     )
+
+
+def apply(base_url: str, month: str, folder: Path) -> dict[str, Any]:
+    """Apply a month and return what was written."""
+    done = caretally(folder, "apply", base_url, "--month", month, "--as-of", as_of(month), "--json")
     assert done.returncode == 0, done.stderr[-3000:]
     writes: dict[str, Any] = json.loads(done.stdout)["report"]["writes"]
     return writes
@@ -145,4 +133,24 @@ def test_a_month_of_the_golden_practice(golden: tuple[str, Path], month: str) ->
     before = versions(base_url)
     second = apply(base_url, month, folder)
     assert (second["create"], second["update"]) == ({}, {})
+    assert versions(base_url) == before
+
+
+def test_a_person_releases_a_draft_on_the_server_and_a_further_run_leaves_it_alone(golden: tuple[str, Path]) -> None:
+    base_url, folder = golden
+    month = "2025-02"
+    apply(base_url, month, folder)
+    done = caretally(
+        folder, "review", "approve", base_url, "g05-pat", "--month", month, "--as-of", as_of(month), "--by", "biller-1"
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    claims = [c for c in read_all(base_url, "Claim") if ours(c) and c["patient"]["reference"] == "Patient/g05-pat"]
+    charges = [
+        c for c in read_all(base_url, "ChargeItem") if ours(c) and c["subject"]["reference"] == "Patient/g05-pat"
+    ]
+    assert [c["status"] for c in claims] == ["active"]
+    assert [c["status"] for c in charges] == ["billable"]
+    before = versions(base_url)
+    again = apply(base_url, month, folder)
+    assert (again["create"], again["update"]) == ({}, {})
     assert versions(base_url) == before
