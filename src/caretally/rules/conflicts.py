@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from caretally.facts.calendar import local_date
 from caretally.facts.reasons import Block, Hold, Notice
-from caretally.rules.time_credit import DONE_STATUSES
+from caretally.rules.duplicates import DONE_STATUSES
 
 if TYPE_CHECKING:
     from datetime import date

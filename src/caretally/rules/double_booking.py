@@ -6,8 +6,8 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from caretally.facts.patient_month import DoubleBooking
+from caretally.rules.duplicates import DONE_STATUSES
 from caretally.rules.enrolment import touches
-from caretally.rules.time_credit import DONE_STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

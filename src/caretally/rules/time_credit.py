@@ -6,15 +6,17 @@ piece that two exclusions fit takes the first in the order of `facts.reasons.Exc
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from caretally.facts.calendar import end_of_day, local_date
 from caretally.facts.determination import LedgerRow
-from caretally.facts.intervals import Interval, subtract
+from caretally.facts.intervals import Interval
 from caretally.facts.reasons import EXCLUSION_ORDER, Exclusion
 from caretally.facts.time_entry import RoleClass
+from caretally.rules.duplicates import DONE_STATUSES, duplicates, possible_duplicates
+from caretally.rules.ledger import floored, once, own_time, timeline
 from caretally.rules.windows import Shadow, after, stay, whole_day
 
 if TYPE_CHECKING:
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
 
     from caretally.facts.time_entry import Performer, TimeEntry
     from caretally.rules.context import AttributedEntry, Case
-
-DONE_STATUSES = frozenset({"finished", "completed"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,11 +44,11 @@ class Credit:
 
     def practitioner_rows(self, programme: str) -> tuple[LedgerRow, ...]:
         """Return the practitioner's own time, each second once, also where staff worked at the same time."""
-        return _own_time((r for r in self.rows if r.programme == programme), staff=False)
+        return own_time((r for r in self.rows if r.programme == programme), staff=False)
 
     def staff_rows(self, programme: str) -> tuple[LedgerRow, ...]:
         """Return the staff's own time, each second once."""
-        return _own_time((r for r in self.rows if r.programme == programme), staff=True)
+        return own_time((r for r in self.rows if r.programme == programme), staff=True)
 
 
 @dataclass(slots=True)
@@ -79,7 +79,7 @@ def credit(case: Case, spans: Mapping[str, Mapping[Exclusion, tuple[Shadow, ...]
 class _Ledger:
     def __init__(self, case: Case, spans: Mapping[str, Mapping[Exclusion, tuple[Shadow, ...]]]) -> None:
         self.case = case
-        self.duplicates = _duplicates(case)
+        self.duplicates = duplicates(case)
         self.no_interval: set[str] = set()
         self.other_codes: set[str] = set()
         self.general = _general_spans(case)
@@ -91,14 +91,14 @@ class _Ledger:
         for piece in self.pieces:
             self._mark(piece)
         rows = [row for piece in self.pieces for row in self._rows(piece)]
-        rows = _once(sorted(rows, key=_timeline))
+        rows = once(sorted(rows, key=timeline))
         if self.case.policy.rounding == "floor_entry":
-            rows = _floored(rows)
+            rows = floored(rows)
         entries = [a.entry for a in self.case.entries]
         return Credit(
-            rows=tuple(sorted(rows, key=_timeline)),
+            rows=tuple(sorted(rows, key=timeline)),
             no_interval=tuple(sorted(self.no_interval)),
-            possible_duplicates=_possible_duplicates(self.case),
+            possible_duplicates=possible_duplicates(self.case),
             unknown_roles=tuple(
                 sorted({e.reference for e in entries if all(p.role is RoleClass.UNKNOWN for p in e.performers)})
             ),
@@ -326,108 +326,3 @@ def _uncovered_days(case: Case) -> list[date]:
         return []
     last = max(end for end in ends if end is not None)
     return [day for n in range(1, case.last_day.day + 1) if (day := case.first_day.replace(day=n)) > last]
-
-
-def _signature(entry: TimeEntry) -> tuple[object, ...] | None:
-    """Return what two records of one event share: performer, start and end (rules 3.5)."""
-    if entry.interval is None or not entry.performers:
-        return None
-    return (tuple(sorted(p.reference for p in entry.performers)), entry.interval)
-
-
-def _duplicates(case: Case) -> dict[tuple[str, int], str]:
-    """Return the entries that repeat another one, with the entry that they repeat."""
-    found = {
-        (a.entry.reference, a.entry.copy_number): a.entry.reference for a in case.entries if a.entry.copy_number > 0
-    }
-    seen: dict[tuple[str, tuple[object, ...]], str] = {}
-    for attributed in case.entries:
-        entry, signature = attributed.entry, _signature(attributed.entry)
-        if signature is None or entry.copy_number or entry.invalid or entry.status not in DONE_STATUSES:
-            continue
-        key = (attributed.programme, signature)
-        if key in seen:
-            found[entry.reference, entry.copy_number] = seen[key]
-        else:
-            seen[key] = entry.reference
-    return found
-
-
-def _possible_duplicates(case: Case) -> tuple[str, ...]:
-    """Return dated entries that agree in performer, date and minutes: both count, both are named."""
-    seen: dict[tuple[object, ...], list[str]] = {}
-    for attributed in case.entries:
-        entry = attributed.entry
-        if entry.interval is None and entry.copy_number == 0 and entry.status in DONE_STATUSES and not entry.invalid:
-            people = tuple(sorted(p.reference for p in entry.performers))
-            seen.setdefault((people, entry.day, entry.seconds), []).append(entry.reference)
-    return tuple(sorted(reference for group in seen.values() if len(group) > 1 for reference in group))
-
-
-def _timeline(row: LedgerRow) -> tuple[object, ...]:
-    """Order of time: timed pieces of a date first, then what has a date only (rules 2)."""
-    return (
-        row.day,
-        row.start is None,
-        row.start or 0,
-        row.end or 0,
-        not row.staff_time,
-        row.entry,
-        row.excluded or "",
-    )
-
-
-def _once(rows: list[LedgerRow]) -> list[LedgerRow]:
-    """Count each second of a programme once: what an earlier piece covers is an overlap in the later one."""
-    taken: dict[str | None, list[Interval]] = {}
-    result: list[LedgerRow] = []
-    for row in rows:
-        if row.excluded is not None or row.start is None or row.end is None:
-            result.append(row)
-            continue
-        covered, whole = taken.setdefault(row.programme, []), Interval(row.start, row.end)
-        free = subtract(whole, covered)
-        result += [_part(row, part) for part in free]
-        result += [
-            replace(_part(row, part), excluded=Exclusion.OVERLAP.value, detail="counted once")
-            for part in subtract(whole, free)
-        ]
-        covered.append(whole)
-    return result
-
-
-def _part(row: LedgerRow, part: Interval) -> LedgerRow:
-    return replace(row, start=part.start, end=part.end, seconds=part.seconds)
-
-
-def _own_time(rows: Iterable[LedgerRow], *, staff: bool) -> tuple[LedgerRow, ...]:
-    """Return one side's time, each second once, in order; overlap with the other side does not take from it."""
-    kept = [
-        replace(row, excluded=None)
-        for row in rows
-        if (row.staff_time if staff else row.practitioner_time) and row.excluded in {None, Exclusion.OVERLAP.value}
-    ]
-    return tuple(row for row in _once(sorted(kept, key=_timeline)) if row.excluded is None)
-
-
-def _floored(rows: list[LedgerRow]) -> list[LedgerRow]:
-    """Floor the counted seconds of each entry to whole minutes; the rest is X-ROUNDING (rules 13)."""
-    total: dict[tuple[str, str | None], int] = {}
-    for row in rows:
-        if row.excluded is None:
-            key = (row.entry, row.programme)
-            total[key] = total.get(key, 0) + row.seconds
-    rest = {key: seconds % 60 for key, seconds in total.items()}
-    result: list[LedgerRow] = []
-    for row in reversed(rows):
-        left = rest.get((row.entry, row.programme), 0)
-        if row.excluded is not None or left == 0:
-            result.append(row)
-            continue
-        cut = min(left, row.seconds)
-        rest[row.entry, row.programme] = left - cut
-        end = None if row.end is None else row.end - cut
-        result.append(replace(row, seconds=cut, start=end, excluded=Exclusion.ROUNDING.value, detail="whole minutes"))
-        if row.seconds > cut:
-            result.append(replace(row, seconds=row.seconds - cut, end=end))
-    return result

@@ -1,0 +1,48 @@
+"""The same work recorded twice: certain duplicates, and those that only look like one (rules 3.5)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from caretally.facts.time_entry import TimeEntry
+    from caretally.rules.context import Case
+
+DONE_STATUSES = frozenset({"finished", "completed"})
+"""Statuses of work that was done; every other one is X-STATUS."""
+
+
+def _signature(entry: TimeEntry) -> tuple[object, ...] | None:
+    """Return what two records of one event share: performer, start and end (rules 3.5)."""
+    if entry.interval is None or not entry.performers:
+        return None
+    return (tuple(sorted(p.reference for p in entry.performers)), entry.interval)
+
+
+def duplicates(case: Case) -> dict[tuple[str, int], str]:
+    """Return the entries that repeat another one, with the entry that they repeat."""
+    found = {
+        (a.entry.reference, a.entry.copy_number): a.entry.reference for a in case.entries if a.entry.copy_number > 0
+    }
+    seen: dict[tuple[str, tuple[object, ...]], str] = {}
+    for attributed in case.entries:
+        entry, signature = attributed.entry, _signature(attributed.entry)
+        if signature is None or entry.copy_number or entry.invalid or entry.status not in DONE_STATUSES:
+            continue
+        key = (attributed.programme, signature)
+        if key in seen:
+            found[entry.reference, entry.copy_number] = seen[key]
+        else:
+            seen[key] = entry.reference
+    return found
+
+
+def possible_duplicates(case: Case) -> tuple[str, ...]:
+    """Return dated entries that agree in performer, date and minutes: both count, both are named."""
+    seen: dict[tuple[object, ...], list[str]] = {}
+    for attributed in case.entries:
+        entry = attributed.entry
+        if entry.interval is None and entry.copy_number == 0 and entry.status in DONE_STATUSES and not entry.invalid:
+            people = tuple(sorted(p.reference for p in entry.performers))
+            seen.setdefault((people, entry.day, entry.seconds), []).append(entry.reference)
+    return tuple(sorted(reference for group in seen.values() if len(group) > 1 for reference in group))

@@ -1,0 +1,83 @@
+"""Rows of the ledger: their order in time, each second once, and rounding (rules 2, 3.5, 3.6)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from caretally.facts.intervals import Interval, subtract
+from caretally.facts.reasons import Exclusion
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from caretally.facts.determination import LedgerRow
+
+
+def timeline(row: LedgerRow) -> tuple[object, ...]:
+    """Order of time: timed pieces of a date first, then what has a date only (rules 2)."""
+    return (
+        row.day,
+        row.start is None,
+        row.start or 0,
+        row.end or 0,
+        not row.staff_time,
+        row.entry,
+        row.excluded or "",
+    )
+
+
+def once(rows: list[LedgerRow]) -> list[LedgerRow]:
+    """Count each second of a programme once: what an earlier piece covers is an overlap in the later one."""
+    taken: dict[str | None, list[Interval]] = {}
+    result: list[LedgerRow] = []
+    for row in rows:
+        if row.excluded is not None or row.start is None or row.end is None:
+            result.append(row)
+            continue
+        covered, whole = taken.setdefault(row.programme, []), Interval(row.start, row.end)
+        free = subtract(whole, covered)
+        result += [_part(row, part) for part in free]
+        result += [
+            replace(_part(row, part), excluded=Exclusion.OVERLAP.value, detail="counted once")
+            for part in subtract(whole, free)
+        ]
+        covered.append(whole)
+    return result
+
+
+def _part(row: LedgerRow, part: Interval) -> LedgerRow:
+    return replace(row, start=part.start, end=part.end, seconds=part.seconds)
+
+
+def own_time(rows: Iterable[LedgerRow], *, staff: bool) -> tuple[LedgerRow, ...]:
+    """Return one side's time, each second once, in order; overlap with the other side does not take from it."""
+    kept = [
+        replace(row, excluded=None)
+        for row in rows
+        if (row.staff_time if staff else row.practitioner_time) and row.excluded in {None, Exclusion.OVERLAP.value}
+    ]
+    return tuple(row for row in once(sorted(kept, key=timeline)) if row.excluded is None)
+
+
+def floored(rows: list[LedgerRow]) -> list[LedgerRow]:
+    """Floor the counted seconds of each entry to whole minutes; the rest is X-ROUNDING (rules 13)."""
+    total: dict[tuple[str, str | None], int] = {}
+    for row in rows:
+        if row.excluded is None:
+            key = (row.entry, row.programme)
+            total[key] = total.get(key, 0) + row.seconds
+    rest = {key: seconds % 60 for key, seconds in total.items()}
+    result: list[LedgerRow] = []
+    for row in reversed(rows):
+        left = rest.get((row.entry, row.programme), 0)
+        if row.excluded is not None or left == 0:
+            result.append(row)
+            continue
+        cut = min(left, row.seconds)
+        rest[row.entry, row.programme] = left - cut
+        end = None if row.end is None else row.end - cut
+        result.append(replace(row, seconds=cut, start=end, excluded=Exclusion.ROUNDING.value, detail="whole minutes"))
+        if row.seconds > cut:
+            result.append(replace(row, seconds=row.seconds - cut, end=end))
+    return result
