@@ -22,16 +22,18 @@ def test_a_terminal_gets_a_bar_and_no_json(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "caretally", "plan", str(DEMO), "--month", "2025-01"]
     environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path), "TERM": "xterm", "COLUMNS": "100"}
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=theirs) as process:
+    # What it prints goes to a file: nobody reads a pipe while the terminal is read, and it would wait for ever.
+    with (tmp_path / "out").open("wb") as out:
+        process = subprocess.Popen(command, env=environment, stdout=out, stderr=theirs)
         os.close(theirs)
         shown = _all_of(ours)
-        out, _ = process.communicate(timeout=60)
+        process.wait(timeout=60)
     os.close(ours)
     assert process.returncode == 0
     assert "deciding" in shown
     assert "12/12" in shown
     assert '"event"' not in shown
-    assert b"create: Patient/demo-ash" in out
+    assert b"create: Patient/demo-ash" in (tmp_path / "out").read_bytes()
 
 
 def _all_of(terminal: int) -> str:
