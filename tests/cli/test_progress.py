@@ -8,6 +8,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from caretally.cli.logs import configure_logs
 from caretally.cli.output import Output
 from caretally.cli.progress import progress_of
 from tests.cli.running import DEMO
@@ -50,6 +51,7 @@ def _all_of(terminal: int) -> str:
 
 
 def test_log_lines_are_few(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(quiet=False, verbose=False)
     with progress_of(Output()) as tell:
         for done in range(1001):
             tell("deciding", done, 1000)
@@ -59,6 +61,7 @@ def test_log_lines_are_few(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_quiet_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(quiet=True, verbose=False)
     with progress_of(Output(quiet=True)) as tell:
         tell("deciding", 1, 1)
     assert capsys.readouterr().err == ""

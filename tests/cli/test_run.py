@@ -37,7 +37,7 @@ def test_apply_says_what_it_wrote_and_what_waits(tmp_path: Path) -> None:
     assert done.code == 0
     assert "written to" in done.out
     assert f"caretally review list {tmp_path / 'out'}" in done.out
-    assert "listed in issues.ndjson" in done.out
+    assert "1 resource or fact refused or doubtful: entry-without-end 1" in done.out
     again = inside("apply", DEMO, *MONTH, "--out", tmp_path / "out")
     assert "nothing had to be written" in again.out
     assert "caretally review list" not in again.out

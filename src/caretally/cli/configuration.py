@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from caretally.cli.logs import configure_logs
 from caretally.errors import ConfigurationError
 from caretally.tables import load_configuration
 
@@ -20,6 +21,9 @@ def read_configuration(settings: Settings) -> Configuration:
     Raises:
         ConfigurationError: the file is missing or wrong; names file, table and key.
     """
+    # Before anything can log: a log line on standard output would stand in the middle of a result.
+    output = settings.output
+    configure_logs(quiet=output.quiet or output.interactive, verbose=output.verbose)
     path = None if settings.config is None else Path(settings.config).expanduser()
     if path is not None and not path.is_file():
         raise ConfigurationError(f"{settings.config}: no such configuration file; --config wants a TOML file")

@@ -120,7 +120,9 @@ ToOption = Annotated[
 ]
 StrictOption = Annotated[
     bool,
-    typer.Option("--strict", help="End with an error when a resource or a fact had to be refused."),
+    typer.Option(
+        "--strict", help="End with exit code 4 when a resource or fact had to be refused; nothing is written then."
+    ),
 ]
 
 

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from caretally.cli.logs import configure_logs
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -24,7 +22,6 @@ EVERY_SECONDS = 10.0
 @contextmanager
 def progress_of(output: Output) -> Iterator[Progress]:
     """Give the callback that a run tells its progress: the stage, how much is done, and of how much."""
-    configure_logs(quiet=output.quiet or output.interactive, verbose=output.verbose)
     if output.interactive:
         with _bars() as tell:
             yield tell

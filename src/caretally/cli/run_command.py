@@ -19,25 +19,30 @@ from caretally.errors import SourceError, UsageError
 from caretally.reports.overview import OverviewRow, overview
 from caretally.reports.summary import Tally, summary_lines
 from caretally.reports.wording import count
+from caretally.store.opening import open_existing_store
+from caretally.store.runs import issues_of
 from caretally.sync.deciding import default_policy
 from caretally.sync.pulling import Narrowing
 from caretally.sync.request import RunRequest
 from caretally.sync.run import run_month
+from caretally.sync.sinks.folder import FolderSink
 from caretally.sync.store_place import store_of
 from caretally.tables import policy_book, sites, tables_for
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import date
 
     from caretally.cli.options import Settings
     from caretally.cli.output import Output
     from caretally.errors import CaretallyError
     from caretally.facts.calendar import ServiceMonth
+    from caretally.facts.issue import Issue
     from caretally.sync.planning import Planned
     from caretally.sync.report import RunReport
     from caretally.tables import Tables
 
+ISSUES_SHOWN = 20
 ROWS_SHOWN = 60
 """Longest table that apply prints; a longer month is in the output folder."""
 
@@ -51,6 +56,8 @@ class Seen:
     tally: Tally = field(default_factory=Tally)
     rows: list[OverviewRow] = field(default_factory=list)
     documents: list[dict[str, Any]] = field(default_factory=list)
+    issues: list[Issue] = field(default_factory=list)
+    """Of a run that has no folder to list them in."""
 
     def observe(self, planned: Planned) -> None:
         """Take in one answer and what it asks of the sink."""
@@ -140,6 +147,8 @@ def run_month_command(
         if ends.sink is not None and not dry_run:
             location, _ = store_of(ends.sink, named=configuration.store_url, tenant=request.tenant)
             remember_store(location if "://" in location else str(Path(location).absolute().parent))
+            if not isinstance(ends.sink, FolderSink):
+                seen.issues = list(_issues(location, report))
     hint = ""
     if report.writes["create", "Claim"] and configuration.writeback.release == "review":
         hint = f"new claims are drafts until a person releases them: caretally review list {out or to or source}"
@@ -168,13 +177,21 @@ def strict_error(report: RunReport) -> SourceError | None:
     """Return how a strict run ends in which something had to be refused; None where nothing had."""
     if not report.issue_count:
         return None
-    codes = ", ".join(
-        f"{code} {number}" for (severity, code), number in report.issues.items() if severity != "information"
-    )
     return SourceError(
-        f"{count(report.issue_count, 'issue')} in {report.source} ({codes}), and --strict was given: correct the "
-        "source, or run without --strict, which lists them in issues.ndjson and goes on"
+        f"{count(report.issue_count, 'issue')} in {report.source} ({_issue_codes(report)}), and --strict was given: "
+        "correct the source, or run without --strict, which lists them and goes on"
     )
+
+
+def _issue_codes(report: RunReport) -> str:
+    found = [f"{code} {number}" for (severity, code), number in report.issues.items() if severity != "information"]
+    return ", ".join(found)
+
+
+def _issues(location: str, report: RunReport) -> Iterator[Issue]:
+    """Give what a run refused or doubted, from its store."""
+    with open_existing_store(location) as store:
+        yield from (issue for issue in issues_of(store, report.run_id) if issue.severity != "information")
 
 
 def say_report(output: Output, report: RunReport, seen: Seen, *, error: CaretallyError | None, hint: str) -> None:
@@ -185,6 +202,7 @@ def say_report(output: Output, report: RunReport, seen: Seen, *, error: Caretall
             "report": report.to_json(),
             "summary": summary.to_json(),
             "answers": seen.documents,
+            "issues": [issue.to_json() for issue in seen.issues],
             **({"error": error_document(error)} if error is not None else {}),
         }
     )
@@ -192,6 +210,10 @@ def say_report(output: Output, report: RunReport, seen: Seen, *, error: Caretall
         output.table(answer_table(seen.rows))
     for line in (*summary_lines(summary), *report_lines(report, dry_run=seen.dry_run)):
         output.text(line)
+    for issue in seen.issues[:ISSUES_SHOWN]:
+        output.text(f"  {issue.resource} {issue.element}: {issue.found}; wanted {issue.wanted}")
+    if len(seen.issues) > ISSUES_SHOWN:
+        output.text(f"  and {len(seen.issues) - ISSUES_SHOWN} more; all of them with --json")
     if hint:
         output.text(hint)
     if error is not None:
@@ -217,10 +239,8 @@ def report_lines(report: RunReport, *, dry_run: bool) -> list[str]:
     if report.recovered:
         lines.append("finished from an interrupted run: " + ", ".join(f"{n} {w}" for w, n in report.recovered.items()))
     if report.issue_count:
-        where = "" if dry_run else ", listed in issues.ndjson"
-        lines.append(
-            f"{count(report.issue_count, 'resource or fact', 'resources or facts')} refused or doubtful{where}"
-        )
+        found = count(report.issue_count, "resource or fact", "resources or facts")
+        lines.append(f"{found} refused or doubtful: {_issue_codes(report)}")
     lines += [f"not written: {row.patient}, {row.state}: {row.message}" for row in report.failed]
     lines += [f"not read: {gap.patient or 'the source'}, {gap.resource_type}: {gap.reason}" for gap in report.gaps]
     return lines

@@ -17,7 +17,7 @@ FAMILY_WORDS = {
 }
 ACTION_WORDS = {
     "create": "a new claim",
-    "update": "the draft on file is brought up to date",
+    "update": "what is on file is changed to say this",
     "replace": "a replacement of the claim on file is proposed",
     "void": "a withdrawal of the claim on file is proposed",
     "none": "nothing to write",
