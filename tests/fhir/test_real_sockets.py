@@ -145,14 +145,16 @@ def test_a_redirect_takes_the_token_nowhere(raw: RawServer) -> None:
     assert other.heads == []
 
 
-def test_nobody_listening_is_named_and_a_write_is_known_not_to_be_written(raw: RawServer) -> None:
-    raw.listener.close()
-    with speaking_to(raw) as server:
+def test_nobody_listening_is_named_and_a_write_is_known_not_to_be_written() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    retry = RetrySettings(attempts=2, wait_budget_seconds=5)
+    settings = ServerSettings(base_url=f"http://127.0.0.1:{port}/fhir", timeout_seconds=2, retry=retry)
+    with FhirServer(settings) as server:
         with pytest.raises(e.ServerUnreachableError, match="cannot be reached"):
             server.read("Patient", "p1")
         with pytest.raises(e.WriteNotSentError, match="nothing was written"):
             server.put(WriteEntry.of({"resourceType": "Patient", "id": "p1"}))
-    raw.listener = socket.create_server(("127.0.0.1", 0))
 
 
 @pytest.mark.parametrize("answer", [b"", http(b"{", announced=100), b"nonsense\r\n\r\n"])
