@@ -19,10 +19,11 @@ ODD = st.one_of(
     st.integers(),
     st.floats(allow_nan=False, allow_infinity=False),
     st.sampled_from(["", "x", "2025-02-30", "Practitioner/P1", "http://unitsofmeasure.org"]),
-    st.just([]),
-    st.just({}),
-    st.just([[]]),
-    st.just([None]),
+    # Made afresh each time: a later change may reach into it.
+    st.builds(list),
+    st.builds(dict),
+    st.builds(lambda: [[]]),
+    st.builds(lambda: [None]),
 )
 
 
