@@ -69,16 +69,20 @@ class FhirServer:
         """Search and give page after page; see `searching.search`."""
         return searching.search(self.transport, resource_type, parameters, exact=exact, fresh=fresh)
 
+    def identifier_parameters(self, resource_type: str, system: str, value: str = "") -> list[tuple[str, str]]:
+        """Give the search parameters for an identifier, built and escaped by fhirpy; no value: any of the system."""
+        # fhirpy takes half a second to import, which a run on folders should not pay.
+        from caretally.fhir.bridge import identifier_search  # noqa: PLC0415
+
+        return identifier_search(self.transport, resource_type, system, value)
+
     def find_by_identifier(self, resource_type: str, system: str, value: str) -> list[dict[str, Any]]:
         """Find our own resources by identifier, past stored searches, amounts exact.
 
         Raises:
             IncompletePullError, SourceError: see `searching.search`.
         """
-        # fhirpy takes half a second to import, which a run that only reads should not pay.
-        from caretally.fhir.bridge import identifier_search  # noqa: PLC0415
-
-        parameters = identifier_search(self.transport, resource_type, system, value)
+        parameters = self.identifier_parameters(resource_type, system, value)
         pages = self.search(resource_type, parameters, exact=True, fresh=True)
         return [resource for page in pages for resource in page.resources]
 
@@ -96,6 +100,6 @@ class FhirServer:
 
     def client(self) -> BridgeClient:
         """Give a fhirpy client on our transport, for plug-ins and notebooks."""
-        from caretally.fhir.bridge import BridgeClient  # noqa: PLC0415  # see find_by_identifier
+        from caretally.fhir.bridge import BridgeClient  # noqa: PLC0415  # see identifier_parameters
 
         return BridgeClient(self.transport)

@@ -126,13 +126,13 @@ class Discovery:
     def _with_claims(self) -> set[str]:
         """Find those with a claim or charge of ours; without this search, claims are found with their patients."""
         month = self.request.month
-        ours = ("identifier", f"{CLAIM_IDENTIFIER}|")
         found: set[str] = set()
-        claims = [ours, ("created", f"ge{month.first_day}"), ("_elements", "patient,billablePeriod")]
-        charges = [ours, ("occurrence", f"ge{month.first_day}"), ("occurrence", f"le{month.last_day}")]
+        claims = [("created", f"ge{month.first_day}"), ("_elements", "patient,billablePeriod")]
+        charges = [("occurrence", f"ge{month.first_day}"), ("occurrence", f"le{month.last_day}")]
         for name, parameters in (("Claim", claims), ("ChargeItem", [*charges, ("_elements", "subject")])):
+            ours = self.asking.server.identifier_parameters(name, CLAIM_IDENTIFIER)
             try:
-                resources = self.asking.understood(name, parameters)
+                resources = self.asking.understood(name, [*ours, *parameters])
             except ForbiddenError:
                 resources = None
             if resources is None:
