@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from caretally.facts.calendar import local_date
 from caretally.facts.reasons import Block, Hold, Notice
-from caretally.rules.duplicates import DONE_STATUSES
+from caretally.rules.duplicates import happened
 
 if TYPE_CHECKING:
     from datetime import date
@@ -171,7 +171,7 @@ def _services(case: Case) -> list[_Service]:
         ]
     for attributed in case.entries:
         entry = attributed.entry
-        if entry.status not in DONE_STATUSES or entry.invalid or entry.copy_number:
+        if not happened(entry):
             continue
         day = entry.day or (local_date(entry.interval.start, zone) if entry.interval else month.first_day)
         found += [

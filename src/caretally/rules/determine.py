@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from caretally.facts.determination import Determination, Evidence, Finding, GateResult, Trace
 from caretally.facts.intervals import Interval
 from caretally.facts.reasons import Block, Hold, Notice
+from caretally.rules.duplicates import DONE_STATUSES
 from caretally.rules.enrolment import cases
 from caretally.rules.gates import GateOutcome, ProgrammeView, evaluate_gates, look_at
 from caretally.rules.ladder import is_facility, lines_of
@@ -116,7 +117,7 @@ def _programmes(case: Case) -> tuple[str, ...]:
     logged = {
         a.programme
         for a in case.entries
-        if a.programme in known and a.entry.status in {"finished", "completed"} and not a.entry.invalid
+        if a.programme in known and a.entry.status in DONE_STATUSES and not a.entry.invalid
     }
     if logged:
         return tuple(name for name in known if name in logged)
@@ -191,8 +192,8 @@ def _common_holds(case: Case, ledger: Credit) -> list[Finding]:
     found: list[Finding] = []
     if case.unattributed:
         found.append(_finding(case, Hold.ATTRIBUTION, "", case.unattributed))
-    counted = {row.entry for row in ledger.rows if row.excluded is None}
-    booked = [b for b in case.month.double_bookings if b.entry in counted and _counted_part(ledger, b.entry)]
+    counted = {row.entry for row in ledger.rows if row.excluded is None and row.seconds}
+    booked = [b for b in case.month.double_bookings if b.entry in counted]
     if booked:
         evidence = tuple(dict.fromkeys(x for b in booked for x in (b.entry, b.other_entry)))
         said = ", ".join(f"{spoken(b.seconds)} of {b.performer}" for b in booked)
@@ -200,10 +201,6 @@ def _common_holds(case: Case, ledger: Credit) -> list[Finding]:
     if case.month.duplicate_of:
         found.append(_finding(case, Hold.DUPLICATE_PATIENT, "", case.month.duplicate_of))
     return found
-
-
-def _counted_part(ledger: Credit, entry: str) -> bool:
-    return any(row.entry == entry and row.excluded is None and row.seconds for row in ledger.rows)
 
 
 def _resolve(case: Case, judged: list[_Judged], common: list[Finding]) -> tuple[tuple[Finding, ...], _Judged | None]:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from caretally.facts.patient_month import DoubleBooking
-from caretally.rules.duplicates import DONE_STATUSES
+from caretally.rules.duplicates import happened
 from caretally.rules.enrolment import touches
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def double_bookings(
     """
     by_person: dict[str, list[tuple[int, int, str, str]]] = defaultdict(list)
     for patient, entry in entries:
-        if entry.interval is None or entry.invalid or entry.copy_number or entry.status not in DONE_STATUSES:
+        if entry.interval is None or not happened(entry):
             continue
         if touches(entry, month.first_day, month.last_day, zone):
             for performer in entry.performers:

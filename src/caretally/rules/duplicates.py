@@ -12,6 +12,11 @@ DONE_STATUSES = frozenset({"finished", "completed"})
 """Statuses of work that was done; every other one is X-STATUS."""
 
 
+def happened(entry: TimeEntry) -> bool:
+    """Whether an entry is the first copy of work that was done and could be read."""
+    return entry.status in DONE_STATUSES and not entry.invalid and entry.copy_number == 0
+
+
 def _signature(entry: TimeEntry) -> tuple[object, ...] | None:
     """Return what two records of one event share: performer, start and end (rules 3.5)."""
     if entry.interval is None or not entry.performers:
@@ -27,7 +32,7 @@ def duplicates(case: Case) -> dict[tuple[str, int], str]:
     seen: dict[tuple[str, tuple[object, ...]], str] = {}
     for attributed in case.entries:
         entry, signature = attributed.entry, _signature(attributed.entry)
-        if signature is None or entry.copy_number or entry.invalid or entry.status not in DONE_STATUSES:
+        if signature is None or not happened(entry):
             continue
         key = (attributed.programme, signature)
         if key in seen:
@@ -42,7 +47,7 @@ def possible_duplicates(case: Case) -> tuple[str, ...]:
     seen: dict[tuple[object, ...], list[str]] = {}
     for attributed in case.entries:
         entry = attributed.entry
-        if entry.interval is None and entry.copy_number == 0 and entry.status in DONE_STATUSES and not entry.invalid:
+        if entry.interval is None and happened(entry):
             people = tuple(sorted(p.reference for p in entry.performers))
             seen.setdefault((people, entry.day, entry.seconds), []).append(entry.reference)
     return tuple(sorted(reference for group in seen.values() if len(group) > 1 for reference in group))

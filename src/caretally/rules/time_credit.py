@@ -15,7 +15,7 @@ from caretally.facts.determination import LedgerRow
 from caretally.facts.intervals import Interval
 from caretally.facts.reasons import EXCLUSION_ORDER, Exclusion
 from caretally.facts.time_entry import RoleClass
-from caretally.rules.duplicates import DONE_STATUSES, duplicates, possible_duplicates
+from caretally.rules.duplicates import DONE_STATUSES, duplicates, happened, possible_duplicates
 from caretally.rules.ledger import floored, once, own_time, timeline
 from caretally.rules.windows import Shadow, after, stay, whole_day
 
@@ -148,7 +148,7 @@ class _Ledger:
             if code is not None and visit.interval is not None:
                 found.append(Shadow(interval=Interval(*visit.interval), first_day=day, last_day=day, detail=code.code))
         for entry in self.case.facts.entries:
-            if entry.interval is None or entry.invalid or entry.status not in DONE_STATUSES or entry.copy_number:
+            if entry.interval is None or not happened(entry):
                 continue
             day = local_date(entry.interval.start, self.case.zone)
             code = codes.first(entry.procedure_codes, day)
