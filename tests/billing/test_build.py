@@ -16,6 +16,7 @@ from caretally.billing.validate import model_of, validate
 from caretally.facts.calendar import ServiceMonth
 from caretally.facts.determination import Diagnosis
 from caretally.facts.exact_json import canonical, dumps
+from caretally.facts.practice import Organization, Site
 from tests.billing.samples import (
     AUTOMATIC,
     CONTEXT,
@@ -101,6 +102,53 @@ def test_the_claim_has_what_a_claim_form_asks_for() -> None:
     assert first["locationCodeableConcept"]["coding"][0]["code"] == "11"
     assert second["quantity"] == {"value": 2}
     assert len(claim["identifier"][1]["value"]) <= 20
+
+
+NPI, TIN = "http://hl7.org/fhir/sid/us-npi", "urn:oid:2.16.840.1.113883.4.4"
+KNOWN = replace(
+    PRACTICE,
+    practitioners={"Practitioner/P1": replace(PRACTICE.practitioners["Practitioner/P1"], npi="1999901014")},
+    organizations={"Organization/GRP1": Organization(reference="Organization/GRP1", npi="1999900016", tin="129990001")},
+)
+
+
+def test_the_claim_itself_says_who_renders_and_who_bills() -> None:
+    claim = desired(billable(), replace(CONTEXT, practice=KNOWN)).claim
+    assert claim is not None
+    assert claim["provider"]["identifier"] == {"system": NPI, "value": "1999901014"}
+    rendering, billing = claim["careTeam"]
+    assert rendering["provider"]["identifier"] == {"system": NPI, "value": "1999901014"}
+    assert billing["provider"]["identifier"] == {"system": NPI, "value": "1999900016"}
+    assert "qualification" not in billing
+    (tin,) = [e["valueIdentifier"] for e in claim["extension"] if e["url"].endswith("billing-provider-tin")]
+    assert tin == {"system": TIN, "value": "129990001"}
+    (frequency,) = [e["valueCode"] for e in claim["extension"] if e["url"].endswith("claim-frequency")]
+    assert frequency == "1"
+
+
+def test_what_the_site_says_of_the_biller_wins_over_its_organization() -> None:
+    site = Site(
+        name="main", organization="Organization/GRP1", npi="1999900024", tin="12-9990002", taxonomy="261QM1300X"
+    )
+    practice = replace(KNOWN, sites=(site,))
+    claim = desired(billable(), replace(CONTEXT, practice=practice, provider="organization")).claim
+    assert claim is not None
+    assert claim["provider"]["identifier"]["value"] == "1999900024"
+    billing = claim["careTeam"][1]
+    assert billing["provider"]["identifier"]["value"] == "1999900024"
+    assert billing["qualification"]["coding"][0]["code"] == "261QM1300X"
+    assert [e["valueIdentifier"]["value"] for e in claim["extension"] if "valueIdentifier" in e] == ["129990002"]
+
+
+def test_who_pays_after_the_first_payer_stands_behind_it() -> None:
+    month = billable()
+    behind = replace(month.evidence, other_coverages=("Coverage/medigap", "Coverage/cov"))
+    claim = desired(replace(month, evidence=behind), CONTEXT).claim
+    assert claim is not None
+    assert claim["insurance"] == [
+        {"sequence": 1, "focal": True, "coverage": {"reference": "Coverage/cov"}},
+        {"sequence": 2, "focal": False, "coverage": {"reference": "Coverage/medigap"}},
+    ]
 
 
 def test_charges_say_what_the_claim_says() -> None:

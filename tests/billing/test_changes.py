@@ -21,6 +21,7 @@ from caretally.billing import (
     plan_changes,
     settled,
 )
+from caretally.billing.content import is_edited
 from caretally.billing.identity import CLAIM_IDENTIFIER
 from caretally.billing.validate import validate
 from caretally.facts.codes import CPT
@@ -268,7 +269,7 @@ def test_a_policy_that_takes_corrections_needs_no_person() -> None:
     new = sink.claim()
     old = next(c for c in sink.all("Claim") if c["status"] == "cancelled")
     assert new["related"][0]["claim"]["reference"] == f"Claim/{old['id']}"
-    assert not [e for e in new["extension"] if e["url"].endswith("claim-frequency")]
+    assert [e["valueCode"] for e in new["extension"] if e["url"].endswith("claim-frequency")] == ["1"]
     assert sink.plan(after, AUTOMATIC).action == "none"
 
 
@@ -299,6 +300,24 @@ def test_no_frequency_code_without_the_payers_number(after: Any) -> None:
     assert "control number" in " ".join(planned.summary)
     with pytest.raises(BillingError, match="control number"):
         approve(after, sink.on_file, CONTEXT, DECISION, patient_in_complete_pull=True)
+
+
+def test_a_void_by_frequency_says_so_on_the_cancelled_claim() -> None:
+    sink = sent(control_number="ICN1")
+    done = sink.run(not_billable(policy=FREQUENCY), AUTOMATIC)
+    assert (done.action, done.proposed) == ("void", False)
+    (claim,) = sink.all("Claim")
+    assert claim["status"] == "cancelled"
+    assert [e["valueCode"] for e in claim["extension"] if e["url"].endswith("claim-frequency")] == ["8"]
+    assert not is_edited(claim)
+    assert sink.plan(not_billable(policy=FREQUENCY), AUTOMATIC).action == "none"
+
+
+def test_a_void_that_no_payer_hears_of_stays_an_original() -> None:
+    sink = sent(control_number="ICN1")
+    sink.apply(approve(not_billable(), sink.on_file, CONTEXT, DECISION, patient_in_complete_pull=True))
+    (claim,) = sink.all("Claim")
+    assert [e["valueCode"] for e in claim["extension"] if e["url"].endswith("claim-frequency")] == ["1"]
 
 
 def test_a_claim_that_never_left_needs_no_number() -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from caretally.billing.content import CLAIM_FREQUENCY, CLAIM_REVISION, State
+from caretally.billing.content import BILLING_TIN, CLAIM_FREQUENCY, CLAIM_REVISION, State
 from caretally.billing.context import policy_of
 from caretally.billing.errors import BillingError
 from caretally.billing.identity import PAYER_CONTROL_NUMBER
@@ -19,7 +19,7 @@ from caretally.billing.lines import (
     reference,
     unit_price,
 )
-from caretally.facts.codes import CANONICAL, ICD10CM, NUCC
+from caretally.facts.codes import CANONICAL, ICD10CM, NUCC, TIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,6 +34,8 @@ CARE_TEAM_ROLE = f"{CANONICAL}/CodeSystem/claim-care-team-role"
 POINTERS = 4
 """Diagnoses that a line may point to (CMS-1500 box 24E)."""
 RENDERING_SEQUENCE = 1
+ORIGINAL, REPLACEMENT, VOID = "1", "7", "8"
+"""Claim frequency codes of the National Uniform Billing Committee (CLM05-3, box 22)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +45,7 @@ class Superseded:
     claim_id: str
     payer_control_number: str | None = None
     frequency: str | None = None
-    """``7`` when the payer has the old claim and takes replacements; None: the new claim is an original."""
+    """`REPLACEMENT` when the payer has the old claim and takes replacements; None: the new claim is an original."""
 
 
 def claim(
@@ -62,9 +64,14 @@ def claim(
     Raises:
         BillingError: names the element for which a fact is missing.
     """
-    extensions: list[dict[str, Any]] = [{"url": CLAIM_REVISION, "valueUnsignedInt": revision}]
-    if superseded is not None and superseded.frequency:
-        extensions.append({"url": CLAIM_FREQUENCY, "valueCode": superseded.frequency})
+    frequency = (superseded.frequency if superseded is not None else None) or ORIGINAL
+    extensions: list[dict[str, Any]] = [
+        {"url": CLAIM_REVISION, "valueUnsignedInt": revision},
+        {"url": CLAIM_FREQUENCY, "valueCode": frequency},
+    ]
+    tin = context.practice.billing_tin(determination.organization)
+    if tin is not None:
+        extensions.append({"url": BILLING_TIN, "valueIdentifier": {"system": TIN, "value": tin}})
     if not determination.evidence.coverage:
         raise BillingError("the evidence names no Coverage", where="Claim.insurance[0].coverage")
     month = determination.service_month
@@ -82,7 +89,7 @@ def claim(
     }
     if context.insurer:
         resource["insurer"] = reference(context.insurer)
-    resource["provider"] = reference(_provider(determination, context))
+    resource["provider"] = _provider(determination, context)
     resource["priority"] = coding("http://terminology.hl7.org/CodeSystem/processpriority", "normal")
     if superseded is not None:
         resource["related"] = [_related(superseded)]
@@ -94,7 +101,11 @@ def claim(
         {"sequence": number, "diagnosisCodeableConcept": coding(ICD10CM, code)}
         for number, code in enumerate(diagnosis_codes(determination), 1)
     ]
-    resource["insurance"] = [{"sequence": 1, "focal": True, "coverage": reference(determination.evidence.coverage)}]
+    coverages = dict.fromkeys((determination.evidence.coverage, *determination.evidence.other_coverages))
+    resource["insurance"] = [
+        {"sequence": number, "focal": number == 1, "coverage": reference(target)}
+        for number, target in enumerate(coverages, 1)
+    ]
     resource |= _items(determination)
     return resource
 
@@ -107,12 +118,19 @@ def payer_control_number(resource: dict[str, Any]) -> str | None:
     return None
 
 
-def _provider(determination: Determination, context: BillingContext) -> str:
-    found = determination.organization if context.provider == "organization" else determination.billing_practitioner
-    if not found:
-        wanted = "an Organization, as provider = organization asks" if context.provider == "organization" else "one"
-        raise BillingError(f"no billing provider is known; wanted {wanted}", where="Claim.provider")
-    return found
+def _provider(determination: Determination, context: BillingContext) -> dict[str, Any]:
+    practice, organization = context.practice, determination.organization
+    if context.provider == "organization":
+        if not organization:
+            raise BillingError(
+                "no billing provider is known; wanted an Organization, as provider = organization asks",
+                where="Claim.provider",
+            )
+        return reference(organization, npi=practice.billing_npi(organization))
+    practitioner = determination.billing_practitioner
+    if not practitioner:
+        raise BillingError("no billing provider is known; wanted one", where="Claim.provider")
+    return reference(practitioner, npi=practice.practitioner(practitioner).npi)
 
 
 def _related(superseded: Superseded) -> dict[str, Any]:
@@ -127,23 +145,26 @@ def _related(superseded: Superseded) -> dict[str, Any]:
 
 def _care_team(determination: Determination, context: BillingContext) -> list[dict[str, Any]]:
     """Return both roles: software differs in which of the two it looks for in `provider`."""
+    practice, organization = context.practice, determination.organization
     practitioner = str(determination.billing_practitioner)
+    person = practice.practitioner(practitioner)
+    npi = practice.billing_npi(organization) if organization else person.npi
     rendering: dict[str, Any] = {
         "sequence": RENDERING_SEQUENCE,
-        "provider": reference(practitioner),
+        "provider": reference(practitioner, npi=person.npi),
         "role": coding(C4BB_CARE_TEAM_ROLE, "rendering"),
     }
     billing: dict[str, Any] = {
         "sequence": RENDERING_SEQUENCE + 1,
-        "provider": reference(determination.organization or practitioner),
+        "provider": reference(organization or practitioner, npi=npi),
         "responsible": True,
         "role": coding(CARE_TEAM_ROLE, "billing"),
     }
-    taxonomy = context.practice.practitioner(practitioner).taxonomy
+    if person.taxonomy:
+        rendering["qualification"] = coding(NUCC, person.taxonomy)
+    taxonomy = practice.site_of_organization(organization).taxonomy if organization else person.taxonomy
     if taxonomy:
-        rendering["qualification"] = coding(NUCC, taxonomy)
-        if not determination.organization:
-            billing["qualification"] = coding(NUCC, taxonomy)
+        billing["qualification"] = coding(NUCC, taxonomy)
     return [rendering, billing]
 
 

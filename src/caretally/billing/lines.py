@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from caretally.billing.errors import BillingError
+from caretally.facts.codes import NPI
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,6 +94,7 @@ def coding(system: str, code: str) -> dict[str, Any]:
     return {"coding": [{"system": system, "code": code}]}
 
 
-def reference(target: str) -> dict[str, Any]:
-    """Return a FHIR Reference."""
-    return {"reference": target}
+def reference(target: str, *, npi: str | None = None) -> dict[str, Any]:
+    """Return a FHIR Reference; with an NPI, readers need not resolve it to know who bills."""
+    found: dict[str, Any] = {"reference": target}
+    return found if npi is None else {**found, "identifier": {"system": NPI, "value": npi}}

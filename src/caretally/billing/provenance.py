@@ -96,6 +96,7 @@ def _entities(evidence: Evidence) -> list[dict[str, Any]]:
         evidence.care_plan,
         evidence.initiating_visit,
         evidence.coverage,
+        *evidence.other_coverages,
         *(diagnosis.reference for diagnosis in evidence.diagnoses),
         *evidence.entries,
     )

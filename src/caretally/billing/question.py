@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from caretally.billing.build import assemble
-from caretally.billing.claim import Superseded, payer_control_number
+from caretally.billing.claim import REPLACEMENT, Superseded, payer_control_number
 from caretally.billing.content import CLAIM_PROGRESS, CLAIM_WITHDRAWAL, CONTENT_DIGEST, PAYER_HAS_IT, State, extension
 from caretally.billing.context import policy_of
 from caretally.billing.difference import differences, same_content
@@ -59,7 +59,7 @@ class Question:
         superseded = Superseded(
             claim_id=str(old.resource["id"]),
             payer_control_number=payer_control_number(old.resource),
-            frequency="7" if by_frequency else None,
+            frequency=REPLACEMENT if by_frequency else None,
         )
         return self._wanted(revision, state, superseded)
 

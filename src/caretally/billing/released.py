@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from caretally.billing.change_set import create, move, take_back
-from caretally.billing.claim import payer_control_number
-from caretally.billing.content import PAYER_HAS_IT, State
+from caretally.billing.claim import VOID, payer_control_number
+from caretally.billing.content import CLAIM_FREQUENCY, PAYER_HAS_IT, State, sealed, with_extension
 from caretally.billing.context import policy_of
 from caretally.billing.difference import billing_differences
 from caretally.billing.question import Answer, edited_among, pairs_of, shown
@@ -59,6 +59,8 @@ def correct(question: Question, current: Filing, why: Withdrawal, found: tuple[s
         said = "the payer has the claim, and its control number is not on file: record it first"
         return Answer(action=action, revision=revision, proposed=True, needs_person=True, summary=(*found, said))
     changes = [take_back(filed, why) for filed in current.live_resources]
+    if action == "void" and correction == "frequency" and at_payer:
+        changes = [_as_void(change) for change in changes]
     if action == "replace":
         wanted = (
             question.wanted_instead_of(current.kept_claim, revision, State.RELEASED)
@@ -68,6 +70,13 @@ def correct(question: Question, current: Filing, why: Withdrawal, found: tuple[s
         changes += [create(resource) for resource in wanted.resources]
     automatic = question.context.release == "automatic" and correction != "manual"
     return _offered(question, action, revision, changes, found, agreed=automatic)
+
+
+def _as_void(change: Change) -> Change:
+    """Return the taking back of a claim so that the payer can be told: frequency code 8, by its control number."""
+    if change.resource["resourceType"] != "Claim":
+        return change
+    return replace(change, resource=sealed(with_extension(change.resource, CLAIM_FREQUENCY, valueCode=VOID)))
 
 
 def _unchanged(question: Question, current: Filing, pairs: Sequence[Pair]) -> Answer:

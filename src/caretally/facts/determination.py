@@ -169,6 +169,8 @@ class Evidence:
     care_plan: str | None = None
     initiating_visit: str | None = None
     coverage: str | None = None
+    other_coverages: tuple[str, ...] = ()
+    """Coverages that pay after it, in their order."""
     diagnoses: tuple[Diagnosis, ...] = ()
     """In the order of the claim: the PCM focus first."""
     entries: tuple[str, ...] = ()
@@ -182,6 +184,7 @@ class Evidence:
             "care_plan": self.care_plan,
             "initiating_visit": self.initiating_visit,
             "coverage": self.coverage,
+            "other_coverages": list(self.other_coverages),
             "diagnoses": [{"reference": d.reference, "icd10cm": d.icd10cm} for d in self.diagnoses],
             "entries": list(self.entries),
             "versions": dict(self.versions),

@@ -125,6 +125,19 @@ class Switches:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PayerClaimForm:
+    """What a payer wants on a claim beside what the record says."""
+
+    payer_id: str | None = None
+    """Identifier that the payer's clearinghouse knows it by (2010BB NM109); None: from the Organization."""
+    payer_name: str | None = None
+    filing_indicator: str | None = None
+    """Claim filing indicator code (SBR09)."""
+    member_id: Literal["mbi", "any"] = "any"
+    """``mbi``: the member's number must have the format of a Medicare Beneficiary Identifier."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PayerPolicy:
     """One file of mappings/payers."""
 
@@ -133,6 +146,7 @@ class PayerPolicy:
     switches: Switches
     match: PayerMatch
     sources: tuple[str, ...] = ()
+    claim: PayerClaimForm = PayerClaimForm()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

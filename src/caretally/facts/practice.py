@@ -54,6 +54,27 @@ class Organization:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PostalAddress:
+    """Where somebody gets mail in the United States."""
+
+    lines: tuple[str, ...] = ()
+    city: str | None = None
+    state: str | None = None
+    """Two letters."""
+    postal_code: str | None = None
+    """Five or nine digits, with or without hyphen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facility:
+    """Where the services are rendered, when that is not where the bill comes from (box 32, loop 2310C)."""
+
+    name: str
+    npi: str | None = None
+    address: PostalAddress = PostalAddress()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
     """A place of practice from the configuration, ``[site.NAME]``."""
 
@@ -69,6 +90,18 @@ class Site:
     fee_schedule: Mapping[str, Decimal] = field(default_factory=dict)
     """Charge for a unit, by code."""
     default_practitioner: str | None = None
+    billing_name: str | None = None
+    """Legal name under which the practice bills; None: that of the Organization."""
+    taxonomy: str | None = None
+    """NUCC code under which the practice bills."""
+    phone: str | None = None
+    address: PostalAddress | None = None
+    """Billing address; None: that of the Organization."""
+    facility: Facility | None = None
+    accepts_assignment: bool | None = None
+    """Whether the practice takes the payer's rate as payment in full; None: nobody has said."""
+    signatures_on_file: bool = False
+    """Whether the practice vouches for the patients' and the practitioners' signatures."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +144,26 @@ class Practice:
             for assignment in self.practitioner(practitioner).assignments
             if (group := self.group_of_organization(assignment.organization))
         )
+
+    def billing_npi(self, organization: str | None) -> str | None:
+        """Return the NPI under which an organization bills: the site's, else its own."""
+        site = self.site_of_organization(organization)
+        found = self.organizations.get(organization or "")
+        return site.npi or (found.npi if found else None)
+
+    def billing_tin(self, organization: str | None) -> str | None:
+        """Return the tax number under which an organization bills, nine digits: the site's, else its own."""
+        site = self.site_of_organization(organization)
+        found = self.organizations.get(organization or "")
+        tin = site.tin or (found.tin if found else None)
+        return tin.replace("-", "") if tin else None
+
+    def site_of_organization(self, organization: str | None) -> Site:
+        """Return the configured site of an organization, else the default site."""
+        for site in self.sites:
+            if site.organization is not None and site.organization == organization:
+                return site
+        return next((site for site in self.sites if site.organization is None), Site(name="default"))
 
     def same_practitioner(self, one: str, other: str) -> bool:
         """Whether two references are one person: by NPI where both have one, else by reference."""

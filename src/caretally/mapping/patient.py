@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass
 from hashlib import sha256
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from caretally.facts.clinical import CoverageFact, PatientFact
 from caretally.facts.codes import Coding
+from caretally.facts.identifiers import is_mbi, plain_mbi
 from caretally.facts.patient_month import PatientFacts
 from caretally.mapping.claims import billed
 from caretally.mapping.conditions import conditions
@@ -30,11 +30,6 @@ if TYPE_CHECKING:
     from caretally.mapping.values import Row
 
 _COVERAGE_STATUSES = frozenset({"active", "cancelled", "draft", "entered-in-error"})
-_MBI = re.compile(
-    r"[1-9][AC-HJKMNP-RT-Y][0-9AC-HJKMNP-RT-Y][0-9][AC-HJKMNP-RT-Y][0-9AC-HJKMNP-RT-Y][0-9]"
-    r"[AC-HJKMNP-RT-Y]{2}[0-9]{2}",
-    re.ASCII,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,8 +141,7 @@ def _subscriber_digest(row: Row) -> str | None:
 
 def _digest(text: str) -> str | None:
     """Return the digest of a Medicare beneficiary identifier; None for anything else."""
-    plain = text.replace("-", "").replace(" ", "").upper()
-    return sha256(plain.encode()).hexdigest() if _MBI.fullmatch(plain) else None
+    return sha256(plain_mbi(text).encode()).hexdigest() if is_mbi(text) else None
 
 
 def _coverage(reading: Reading, source: Source, row: Row) -> CoverageFact | None:

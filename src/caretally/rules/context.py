@@ -167,6 +167,15 @@ def plan_in_force(plan: CarePlanFact, first_day: date, last_day: date) -> bool:
 
 def coverage_in_force(facts: PatientFacts, first_day: date, last_day: date) -> CoverageFact | None:
     """Return the coverage that pays first in a span of days; None when there is none."""
+    return next(iter(_coverages(facts, first_day, last_day)), None)
+
+
+def coverages_behind(facts: PatientFacts, first_day: date, last_day: date) -> tuple[CoverageFact, ...]:
+    """Return the coverages that pay after the first one: only those that say their place, for copies have none."""
+    return tuple(c for c in _coverages(facts, first_day, last_day)[1:] if c.order is not None)
+
+
+def _coverages(facts: PatientFacts, first_day: date, last_day: date) -> list[CoverageFact]:
     found = [
         c
         for c in facts.coverages
@@ -174,4 +183,4 @@ def coverage_in_force(facts: PatientFacts, first_day: date, last_day: date) -> C
         and (c.start is None or c.start <= last_day)
         and (c.end is None or c.end >= first_day)
     ]
-    return min(found, key=lambda c: (c.order if c.order is not None else 99, c.reference), default=None)
+    return sorted(found, key=lambda c: (c.order if c.order is not None else 99, c.reference))

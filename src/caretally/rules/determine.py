@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from caretally.facts.determination import Determination, Evidence, Finding, GateResult, Trace
 from caretally.facts.intervals import Interval
 from caretally.facts.reasons import Block, Hold, Notice
+from caretally.rules.context import coverages_behind
 from caretally.rules.duplicates import DONE_STATUSES
 from caretally.rules.enrolment import cases
 from caretally.rules.gates import GateOutcome, ProgrammeView, evaluate_gates, look_at
@@ -302,11 +303,13 @@ def _evidence(case: Case, view: ProgrammeView | None, ledger: Credit) -> Evidenc
     counted = [row for row in ledger.rows if row.excluded is None and row.programme == view.programme]
     entries = tuple(dict.fromkeys(row.entry for row in counted))
     consent = view.consent.consent.reference if view.consent.consent else None
+    behind = tuple(c.reference for c in coverages_behind(case.facts, case.first_day, case.last_day))
     named = {
         consent,
         view.plan.reference if view.plan else None,
         view.visit.reference,
         case.coverage.reference if case.coverage else None,
+        *behind,
         *(d.reference for d in view.conditions.diagnoses),
         *entries,
     }
@@ -315,6 +318,7 @@ def _evidence(case: Case, view: ProgrammeView | None, ledger: Credit) -> Evidenc
         care_plan=view.plan.reference if view.plan else None,
         initiating_visit=view.visit.reference,
         coverage=case.coverage.reference if case.coverage else None,
+        other_coverages=behind,
         diagnoses=view.conditions.diagnoses,
         entries=entries,
         versions={reference: version for reference, version in _versions(case) if reference in named},

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from caretally.facts.practice import SiteKind  # noqa: TC001 -- pydantic reads the annotations
-from caretally.tables.payers import MatchTable
+from caretally.tables.payers import MatchTable, PayerClaimTable
 from caretally.tables.reading import Amount, form
 from caretally.tables.service_rows import PlaceOfService, ProcedureCode  # noqa: TC001 -- pydantic reads them
 
@@ -25,6 +25,14 @@ if TYPE_CHECKING:
 
 Npi = Annotated[str, form(r"^\d{10}$", "an NPI of ten digits, in quotes")]
 Tin = Annotated[str, form(r"^\d{2}-?\d{7}$", "a TIN such as 12-3456789, in quotes")]
+Taxonomy = Annotated[str, form(r"^[0-9A-Z]{9}X$", "a NUCC taxonomy code such as 207RX0202X, in quotes")]
+Phone = Annotated[str, form(r"^[2-9]\d{9}$", "a telephone number of ten digits, in quotes")]
+InterchangeId = Annotated[
+    str, form(r"^[A-Za-z0-9]([A-Za-z0-9 .\-]{0,13}[A-Za-z0-9])?$", "an identifier of at most 15 letters and digits")
+]
+Qualifier = Annotated[str, form(r"^[0-9A-Z]{2}$", "an interchange qualifier of two places such as ZZ")]
+State = Annotated[str, form(r"^[A-Z]{2}$", "a state of two letters such as NY")]
+PostalCode = Annotated[str, form(r"^\d{5}(-?\d{4})?$", "a ZIP code of five or nine digits, in quotes")]
 OrganizationReference = Annotated[
     str, form(r"^Organization/[A-Za-z0-9.\-]{1,64}$", "a reference such as Organization/123")
 ]
@@ -79,6 +87,23 @@ class ServerTable(_Table):
     retry: RetryTable = RetryTable()
 
 
+class AddressTable(_Table):
+    """[site.NAME.address]: where the bill comes from; a street, no post-office box."""
+
+    lines: Annotated[list[str], Field(min_length=1, max_length=2)]
+    city: Annotated[str, Field(min_length=2)]
+    state: State
+    postal_code: PostalCode
+
+
+class FacilityTable(_Table):
+    """[site.NAME.facility]: where the services are rendered, when that is another place."""
+
+    name: Annotated[str, Field(min_length=1)]
+    npi: Npi | None = None
+    address: AddressTable
+
+
 class SiteTable(_Table):
     """[site.NAME]: a place of practice. The one without an organization is the default site."""
 
@@ -91,6 +116,18 @@ class SiteTable(_Table):
     kind: SiteKind = "office"
     fee_schedule: dict[ProcedureCode, Amount] = Field(default_factory=dict)
     default_practitioner: PractitionerReference | None = None
+    billing_name: Annotated[str, Field(min_length=1)] | None = None
+    """Legal name under which the practice bills; without it that of the Organization."""
+    taxonomy: Taxonomy | None = None
+    """NUCC code under which the practice bills."""
+    phone: Phone | None = None
+    address: AddressTable | None = None
+    """Billing address; without it that of the Organization."""
+    facility: FacilityTable | None = None
+    accepts_assignment: bool | None = None
+    """Whether the practice takes the payer's rate as payment in full (box 27, CLM07)."""
+    signatures_on_file: bool = False
+    """That patients signed release and assignment, and practitioners their claims (boxes 12, 13, 31; CLM06, 08, 09)."""
     policy: SwitchTable = Field(default_factory=dict)
 
 
@@ -101,6 +138,7 @@ class PayerTable(_Table):
     file: str | None = None
     sources: list[str] = Field(default_factory=list)
     match: MatchTable = MatchTable()
+    claim: PayerClaimTable = PayerClaimTable()
     policy: SwitchTable = Field(default_factory=dict)
 
 
@@ -112,6 +150,22 @@ class WritebackTable(_Table):
     provider: Literal["billing_practitioner", "organization"] = "billing_practitioner"
     tenant: Tenant = "default"
     """A name that never changes, for example of the practice; never an address. Part of every claim's identity."""
+
+
+class ClearinghouseTable(_Table):
+    """[clearinghouse]: who sends and who receives 837P files; both sides agree on these values when they enrol."""
+
+    submitter_name: Annotated[str, Field(min_length=1, max_length=60)] | None = None
+    submitter_id: InterchangeId | None = None
+    submitter_qualifier: Qualifier = "ZZ"
+    contact_name: Annotated[str, Field(min_length=1, max_length=60)] | None = None
+    contact_phone: Phone | None = None
+    contact_email: str | None = None
+    receiver_name: Annotated[str, Field(min_length=1, max_length=60)] | None = None
+    receiver_id: InterchangeId | None = None
+    receiver_qualifier: Qualifier = "ZZ"
+    usage: Literal["test", "production"] = "test"
+    """Written into the envelope (ISA15); a receiver adjudicates only production files."""
 
 
 class MappingTable(_Table):
@@ -151,6 +205,7 @@ class Sections(_Table):
     site: dict[str, SiteTable] = Field(default_factory=dict)
     payer: dict[str, PayerTable] = Field(default_factory=dict)
     writeback: WritebackTable = WritebackTable()
+    clearinghouse: ClearinghouseTable = ClearinghouseTable()
     mapping: MappingTable = MappingTable()
     store: StoreTable = StoreTable()
     practice: PracticeTable = PracticeTable()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
 from caretally.errors import TableError
-from caretally.facts.policy import PayerMatch, PayerPolicy, Policy, Switches
+from caretally.facts.policy import PayerClaimForm, PayerMatch, PayerPolicy, Policy, Switches
 from caretally.tables.locate import display_name
 from caretally.tables.reading import Strict, checked, form, nearest, read_toml, refusal, spoken_place
 
@@ -37,6 +38,22 @@ class MatchTable(Strict):
         )
 
 
+class PayerClaimTable(Strict):
+    """[claim] of a payer: what it wants on a claim beside what the record says."""
+
+    payer_id: Annotated[str, form(r"^[A-Za-z0-9]{2,20}$", "the payer's identifier: letters and digits")] | None = None
+    """Identifier by which the clearinghouse knows the payer; without it that of the payer's Organization."""
+    payer_name: Annotated[str, Field(min_length=1)] | None = None
+    filing_indicator: Annotated[str, form(r"^[A-Z0-9]{2}$", "a claim filing indicator code such as MB")] | None = None
+    member_id: Literal["mbi", "any"] | None = None
+    """``mbi``: the member's number must be a Medicare Beneficiary Identifier."""
+
+    def over(self, base: PayerClaimForm) -> PayerClaimForm:
+        """Return the facts' form: these values, and those of `base` where this table is silent."""
+        said = {name: value for name, value in self.model_dump().items() if value is not None}
+        return replace(base, **said)
+
+
 class PayerFile(Strict):
     """mappings/payers/NAME.toml."""
 
@@ -44,6 +61,7 @@ class PayerFile(Strict):
     title: Annotated[str, Field(min_length=1)]
     sources: list[str] = Field(default_factory=list)
     match: MatchTable = MatchTable()
+    claim: PayerClaimTable = PayerClaimTable()
     policy: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -119,6 +137,7 @@ def _read_payer(path: Path, add_ons: frozenset[str]) -> tuple[PayerPolicy, str]:
             switches=Switches(source=file, values=switches),
             match=table.match.to_match(),
             sources=tuple(table.sources),
+            claim=table.claim.over(PayerClaimForm()),
         ),
         file,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from caretally.facts.policy import PayerPolicy, Policy, PolicyBook, Switches, put_switch
+from caretally.facts.policy import PayerClaimForm, PayerPolicy, Policy, PolicyBook, Switches, put_switch
 from caretally.tables.environment import coerced
 from caretally.tables.loading import add_on_codes
 from caretally.tables.payers import checked_switches, flat, ordered, read_payers
@@ -93,7 +93,12 @@ def _payer(
     match = table.match.to_match()
     if base is None:
         return PayerPolicy(
-            name=name, title=table.title or name, switches=own, match=match, sources=tuple(table.sources)
+            name=name,
+            title=table.title or name,
+            switches=own,
+            match=match,
+            sources=tuple(table.sources),
+            claim=table.claim.over(PayerClaimForm()),
         )
     switches = Switches(source=base.switches.source, values={**base.switches.values, **own.values}, sources=own.sources)
     return PayerPolicy(
@@ -102,6 +107,7 @@ def _payer(
         switches=switches,
         match=_joined(base.match, match),
         sources=(*base.sources, *table.sources),
+        claim=table.claim.over(base.claim),
     )
 
 

@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from caretally.errors import ConfigurationError
-from caretally.facts.practice import Attestation, Site
+from caretally.facts.identifiers import is_npi
+from caretally.facts.practice import Attestation, Facility, PostalAddress, Site
 
 if TYPE_CHECKING:
-    from caretally.tables.configuration import Configuration
-
-_NPI_PREFIX = "80840"
-"""Health, United States: part of the check digit of every NPI."""
+    from caretally.tables.configuration import AddressTable, Configuration, FacilityTable
 
 
 def sites(configuration: Configuration) -> tuple[Site, ...]:
@@ -43,6 +41,13 @@ def sites(configuration: Configuration) -> tuple[Site, ...]:
                 kind=table.kind,
                 fee_schedule=dict(table.fee_schedule),
                 default_practitioner=table.default_practitioner,
+                billing_name=table.billing_name,
+                taxonomy=table.taxonomy,
+                phone=table.phone,
+                address=None if table.address is None else _address(table.address),
+                facility=None if table.facility is None else _facility(table.facility, where),
+                accepts_assignment=table.accepts_assignment,
+                signatures_on_file=table.signatures_on_file,
             )
         )
     return tuple(found)
@@ -62,13 +67,16 @@ def attestations(configuration: Configuration) -> tuple[Attestation, ...]:
     return tuple(found)
 
 
-def is_npi(text: str) -> bool:
-    """Whether ten digits are an NPI: the Luhn check over the digits behind 80840."""
-    total = 0
-    for place, digit in enumerate(reversed(_NPI_PREFIX + text)):
-        value = int(digit) * (2 if place % 2 else 1)
-        total += value - 9 if value > 9 else value  # noqa: PLR2004 -- the sum of two digits
-    return total % 10 == 0
+def _address(table: AddressTable) -> PostalAddress:
+    return PostalAddress(
+        lines=tuple(table.lines), city=table.city, state=table.state, postal_code=table.postal_code.replace("-", "")
+    )
+
+
+def _facility(table: FacilityTable, where: str) -> Facility:
+    if table.npi is not None and not is_npi(table.npi):
+        raise ConfigurationError(f"{where} facility.npi: the check digit does not fit; look for a misprint")
+    return Facility(name=table.name, npi=table.npi, address=_address(table.address))
 
 
 def _zone(name: str | None, where: str) -> ZoneInfo | None:
