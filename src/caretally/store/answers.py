@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, insert, select, update
 
 from caretally.facts import exact_json
-from caretally.store import schema
+from caretally.store import ledger, schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from sqlalchemy import Row
+    from sqlalchemy import ColumnElement, Connection, Row
 
     from caretally.store.opening import Store
 
@@ -54,24 +54,28 @@ def replace_answers(store: Store, service_month: str, decided: Sequence[str], an
     """
     rows = [_row(answer) for answer in answers]
     with store.writing() as connection:
+        before: list[Mapping[str, Any]] = []
         for start in range(0, len(decided), _CHUNK):
-            chunk = decided[start : start + _CHUNK]
-            connection.execute(delete(_t).where(_t.c.service_month == service_month, _t.c.patient.in_(chunk)))
+            of_chunk = (_t.c.service_month == service_month, _t.c.patient.in_(decided[start : start + _CHUNK]))
+            before += _rows(connection, *of_chunk)
+            connection.execute(delete(_t).where(*of_chunk))
         if rows:
             connection.execute(insert(_t), rows)
+        _enter(connection, before, rows)
 
 
 def replace_answer(store: Store, answer: AnswerRecord) -> None:
     """Put one answer in place of the one that stands for the same patient, month and practitioner."""
+    of_claim = (
+        _t.c.patient == answer.patient,
+        _t.c.service_month == answer.service_month,
+        _t.c.practitioner == (answer.practitioner or ""),
+    )
     with store.writing() as connection:
-        connection.execute(
-            delete(_t).where(
-                _t.c.patient == answer.patient,
-                _t.c.service_month == answer.service_month,
-                _t.c.practitioner == (answer.practitioner or ""),
-            )
-        )
+        before = _rows(connection, *of_claim)
+        connection.execute(delete(_t).where(*of_claim))
         connection.execute(insert(_t).values(**_row(answer)))
+        _enter(connection, before, [_row(answer)])
 
 
 def drop_answers_of_other_runs(store: Store, service_month: str, run_id: str, kept: Sequence[str]) -> None:
@@ -87,7 +91,10 @@ def drop_answers_of_other_runs(store: Store, service_month: str, run_id: str, ke
         for patient in kept:
             of_patient = (_t.c.service_month == service_month, _t.c.patient == patient)
             connection.execute(update(_t).where(*of_patient).values(run_id=run_id))
-        connection.execute(delete(_t).where(_t.c.service_month == service_month, _t.c.run_id != run_id))
+        of_others = (_t.c.service_month == service_month, _t.c.run_id != run_id)
+        before = _rows(connection, *of_others)
+        connection.execute(delete(_t).where(*of_others))
+        _enter(connection, before, [])
 
 
 def answers_of(store: Store, service_month: str, *, run_id: str | None = None) -> Iterator[AnswerRecord]:
@@ -118,6 +125,30 @@ def find_answers(store: Store, patient: str, service_month: str, practitioner: s
         query = query.where(_t.c.practitioner == practitioner)
     with store.reading() as connection:
         return [_answer(row) for row in connection.execute(query)]
+
+
+def _rows(connection: Connection, *which: ColumnElement[bool]) -> list[dict[str, Any]]:
+    return [
+        {str(name): value for name, value in row.items()}
+        for row in connection.execute(select(_t).where(*which)).mappings()
+    ]
+
+
+def _enter(connection: Connection, before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> None:
+    """Enter in the ledger what an answer newly says; saying the same again is nothing new."""
+    old = {ledger.determination_subject(row): row for row in before}
+    new = {ledger.determination_subject(row): row for row in after}
+    at = next((str(row["decided_at"]) for row in after), "")
+    dropped = [
+        ledger.dropped_entry(row, at or str(row["decided_at"])) for subject, row in old.items() if subject not in new
+    ]
+    said = [
+        entry
+        for subject, row in new.items()
+        if (entry := ledger.determination_entry(row)).body
+        != (ledger.determination_entry(old[subject]).body if subject in old else None)
+    ]
+    ledger.append(connection, [*dropped, *said])
 
 
 def _row(answer: AnswerRecord) -> dict[str, Any]:

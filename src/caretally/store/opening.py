@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import ExceptionContext
 
-HEAD = "0001"
+HEAD = "0002"
 """Latest migration; revisions are numbered, so that a newer store can be told from a damaged one."""
 
 STORE_FILE = "caretally.sqlite"

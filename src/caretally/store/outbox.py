@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from sqlalchemy import func, insert, select, update
 
 from caretally.facts import exact_json
-from caretally.store import schema
+from caretally.store import ledger, schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -87,6 +87,7 @@ def add_intents(store: Store, intents: Iterable[Intent]) -> None:
     if rows:
         with store.writing() as connection:
             connection.execute(insert(_t), rows)
+            ledger.append(connection, [ledger.intent_entry(row) for row in rows])
 
 
 def add_outcomes(store: Store, outcomes: Sequence[Outcome]) -> None:
@@ -95,15 +96,15 @@ def add_outcomes(store: Store, outcomes: Sequence[Outcome]) -> None:
     with store.writing() as connection:
         for outcome in outcomes:
             tried = select(func.count()).select_from(table).where(table.c.intent_id == outcome.intent_id)
-            connection.execute(
-                insert(table).values(
-                    intent_id=outcome.intent_id,
-                    attempt=int(connection.execute(tried).scalar() or 0) + 1,
-                    at=outcome.at,
-                    state=outcome.state,
-                    document=exact_json.dumps(outcome.document).decode(),
-                )
-            )
+            row = {
+                "intent_id": outcome.intent_id,
+                "attempt": int(connection.execute(tried).scalar() or 0) + 1,
+                "at": outcome.at,
+                "state": outcome.state,
+                "document": exact_json.dumps(outcome.document).decode(),
+            }
+            connection.execute(insert(table), row)
+            ledger.append(connection, [ledger.outcome_entry(row)])
             connection.execute(update(_t).where(_t.c.id == outcome.intent_id).values(state=outcome.state))
 
 

@@ -182,3 +182,17 @@ decision = Table(
     Index(None, "patient", "kind", "at"),
     Index(None, "service_month", "kind"),
 )
+
+ledger_entry = Table(
+    "ledger_entry",
+    metadata,
+    # From 1 on, without a gap.
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", Text, nullable=False),
+    # decision, determination, determination-dropped, intent, outcome
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("previous", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+)
