@@ -199,6 +199,9 @@ class TestStatuses:
                 self.token = "new"
                 return True
 
+            def close(self) -> None:
+                pass
+
         def check(request: httpx.Request) -> httpx.Response:
             return fhir(PATIENT) if request.headers["authorization"] == "Bearer new" else httpx.Response(401)
 

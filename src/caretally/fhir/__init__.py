@@ -14,6 +14,7 @@ from caretally.fhir.settings import (
     NoAuthentication,
     RetrySettings,
     ServerSettings,
+    SmartAuthentication,
 )
 from caretally.fhir.transport import Transport
 from caretally.fhir.writing import EntryOutcome, WriteEntry
@@ -31,6 +32,7 @@ __all__ = [
     "RetrySettings",
     "SearchWarning",
     "ServerSettings",
+    "SmartAuthentication",
     "Transport",
     "WarningKind",
     "WriteChoice",

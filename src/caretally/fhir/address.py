@@ -71,7 +71,7 @@ class ServiceBase:
         Raises:
             ForeignAddressError: it does not, or cannot be parsed without doubt.
         """
-        url = _parsed(address)
+        url = parsed_address(address)
         if not self._prefix.holds(url):
             raise ForeignAddressError(
                 f"the address {_origin(url)} is not {_origin(httpx.URL(self.url))} and below: nothing was sent to it"
@@ -99,7 +99,7 @@ class ServiceBase:
             absolute = f"{self.url}/{resource_type}{link}"
         else:
             absolute = f"{self.url}/{link}"
-        url = _parsed(absolute)
+        url = parsed_address(absolute)
         for alias in self._aliases:
             if alias.holds(url) and not self._prefix.holds(url):
                 absolute = self._rebased(url, alias)
@@ -126,13 +126,17 @@ class ServiceBase:
 def origin_of(address: str) -> str | None:
     """Show scheme, host and port of an absolute address, None for anything else; the rest may hold patient data."""
     try:
-        return _origin(_parsed(address)) if _ABSOLUTE.match(address) else None
+        return _origin(parsed_address(address)) if _ABSOLUTE.match(address) else None
     except ForeignAddressError:
         return None
 
 
-def _parsed(address: str) -> httpx.URL:
-    """Parse strictly: what two parsers could read differently is refused."""
+def parsed_address(address: str) -> httpx.URL:
+    """Parse an absolute address strictly: what two parsers could read differently is refused.
+
+    Raises:
+        ForeignAddressError: naming what is odd about it, never the address.
+    """
     authority = address.partition("://")[2].partition("/")[0].partition("?")[0]
     if any(not character.isprintable() or character.isspace() or character == "\\" for character in address):
         raise ForeignAddressError("an address with spaces, backslashes or control characters was refused")

@@ -12,6 +12,7 @@
     │   └── AnswerTooSlowError      not complete within the time allowed
     ├── RetryLaterError             the server asks for a longer wait than the budget allows
     ├── UnsupportedServerError      not a FHIR R4 server
+    ├── LogInRefusedError           the token endpoint does not accept our client, key or scopes
     └── ResponseError               the server said no; one class for each status that means something to us
         ├── BadRequestError 400, AuthenticationError 401, ForbiddenError 403, NotFoundError 404,
         ├── ConflictError 409, GoneError 410, PreconditionFailedError 412, UnprocessableError 422,
@@ -126,6 +127,19 @@ class AnswerTooSlowError(UnreadableAnswerError):
 
 class UnsupportedServerError(SourceError):
     """What answers is not a FHIR R4 server."""
+
+
+class LogInRefusedError(SourceError):
+    """The token endpoint does not accept our client, key or scopes.
+
+    Args:
+        message: what was found.
+        code: OAuth error code such as ``invalid_client``; "" when the server gave none.
+    """
+
+    def __init__(self, message: str, *, code: str) -> None:
+        self.code = code
+        super().__init__(message)
 
 
 class ResponseError(SourceError):

@@ -33,16 +33,21 @@ def issues_of(document: Any) -> tuple[OutcomeIssue, ...]:
     return tuple(_issue(issue) for issue in issues[:MOST_ISSUES] if isinstance(issue, dict))
 
 
+def short_words(value: Any, longest: int) -> str:
+    """Give a server's words on one line, printable and short; "" for anything that is no text."""
+    words = " ".join("".join(c if c.isprintable() else " " for c in value).split()) if isinstance(value, str) else ""
+    return words if len(words) <= longest else f"{words[: longest - 1]}…"
+
+
 def _issue(issue: dict[str, Any]) -> OutcomeIssue:
     code = _text(issue.get("code"))
     severity = _text(issue.get("severity"))
     details = issue.get("details")
     coded_text = _text(details.get("text")) if isinstance(details, dict) else ""
-    words = " ".join((_text(issue.get("diagnostics")) or coded_text).split())
     return OutcomeIssue(
         severity=severity if severity in _SEVERITIES else "",
         code=code if _ISSUE_CODE.fullmatch(code) else "",
-        text=words if len(words) <= LONGEST_TEXT else f"{words[: LONGEST_TEXT - 1]}…",
+        text=short_words(_text(issue.get("diagnostics")) or coded_text, LONGEST_TEXT),
         places=(*_texts(issue.get("expression")), *_texts(issue.get("location"))),
     )
 

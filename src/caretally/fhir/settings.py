@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 MEBIBYTE = 1024 * 1024
 HIGHEST_PORT = 65_535
+LONGEST_ASSERTION_SECONDS = 300
+"""SMART App Launch 2: an assertion may live five minutes at most."""
 OUR_HEADERS = frozenset(
     {"accept", "accept-encoding", "authorization", "content-length", "content-type", "cookie", "host", "prefer"}
 )
@@ -41,7 +43,42 @@ class BearerAuthentication:
     token: str = field(repr=False)
 
 
-AuthSettings = NoAuthentication | BasicAuthentication | BearerAuthentication
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmartAuthentication:
+    """SMART Backend Services: a private key whose public half the server knows.
+
+    Attributes:
+        client_id: as registered.
+        private_key: PEM or JWK.
+        key_id: ``kid`` of the assertion; None: the key's own, else its thumbprint.
+        scopes: to ask for; empty: `scopes_v2`, or `scopes_v1` for a server that speaks only version 1.
+        scopes_v1, scopes_v2: the least that the program needs, in the two ways of writing scopes.
+        token_url: of the token endpoint; None: as the server says.
+        jwks_url: where our key set can be fetched, for servers that want it named (``jku``).
+        assertion_seconds: life of an assertion.
+    """
+
+    client_id: str
+    private_key: str = field(repr=False)
+    key_id: str | None = None
+    scopes: tuple[str, ...] = ()
+    scopes_v1: str = ""
+    scopes_v2: str = ""
+    token_url: str | None = None
+    jwks_url: str | None = None
+    assertion_seconds: int = 120
+
+    def __post_init__(self) -> None:
+        """Refuse what no server accepts."""
+        if not self.client_id or not is_header_text(self.client_id):
+            raise ConfigurationError("[server] client_id is empty or holds odd characters; wanted is the registered id")
+        if not 0 < self.assertion_seconds <= LONGEST_ASSERTION_SECONDS:
+            raise ConfigurationError(
+                f"[server] assertion_seconds is {self.assertion_seconds}; wanted is 1 to {LONGEST_ASSERTION_SECONDS}"
+            )
+
+
+AuthSettings = NoAuthentication | BasicAuthentication | BearerAuthentication | SmartAuthentication
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +181,7 @@ class ServerSettings:
         if isinstance(self.auth, BasicAuthentication) and (not self.auth.user or ":" in self.auth.user):
             raise ConfigurationError("[server] auth: the user name is empty or holds a colon")
         url = httpx.URL(base)
-        if url.scheme == "http" and not self.allow_plain_http_credentials and not _is_this_machine(url.host):
+        if url.scheme == "http" and not self.allow_plain_http_credentials and not is_this_machine(url.host):
             raise ConfigurationError(
                 "[server] base_url uses http, so credentials would cross the network unencrypted: use https, or set "
                 "allow_plain_http_credentials if the network is private"
@@ -180,7 +217,8 @@ def is_header_text(text: str) -> bool:
     return text.isascii() and text.isprintable() and text == text.strip()
 
 
-def _is_this_machine(host: str) -> bool:
+def is_this_machine(host: str) -> bool:
+    """Whether a host name or address stands for this machine."""
     if host == "localhost":
         return True
     try:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import ssl
 import threading
 import time
 from dataclasses import dataclass, field
@@ -13,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import structlog
 
-from caretally.errors import ConfigurationError
 from caretally.fhir.address import ServiceBase, origin_of
 from caretally.fhir.body import ACCEPTED_ENCODINGS, parse_fhir_json, read_beginning, read_body
+from caretally.fhir.client import http_client, is_certificate_fault
 from caretally.fhir.credentials import Credentials, credentials_for
 from caretally.fhir.errors import (
     AuthenticationError,
@@ -35,7 +33,6 @@ if TYPE_CHECKING:
 FHIR_JSON = "application/fhir+json"
 FIRST_REDIRECT, FIRST_ERROR, NOT_MODIFIED = 300, 400, 304
 MOST_ERROR_BYTES = MEBIBYTE
-CHATTY_LIBRARIES = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy")
 
 log = structlog.get_logger(__name__)
 
@@ -105,15 +102,15 @@ class Transport:
     ) -> None:
         self.settings = settings
         self.base = ServiceBase(settings.base_url, settings.allowed_alias_bases)
-        self._credentials = credentials or credentials_for(settings.auth)
+        self.credentials = credentials or credentials_for(settings)
         self._clock, self._sleep, self._now = clock, sleep, now
         self._in_flight = threading.BoundedSemaphore(settings.max_in_flight)
-        self._client = _client(settings, http_transport)
-        _silence_chatty_libraries()
+        self._client = http_client(settings, http_transport)
 
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
+        self.credentials.close()
 
     def send(self, request: Request) -> Answer:
         """Send a request, repeating it where that is safe, and give the server's answer.
@@ -143,13 +140,13 @@ class Transport:
 
     def _authorized(self, request: Request) -> Answer:
         """Send once; when the credentials were refused and can be renewed, once more."""
-        authorization = self._credentials.authorization()
+        authorization = self.credentials.authorization()
         try:
             return self._exchange(request, authorization)
         except AuthenticationError:
-            if not self._credentials.renew(authorization):
+            if not self.credentials.renew(authorization):
                 raise
-        return self._exchange(request, self._credentials.authorization())
+        return self._exchange(request, self.credentials.authorization())
 
     def _exchange(self, request: Request, authorization: str | None) -> Answer:
         url = self.base.check(request.url)
@@ -220,7 +217,7 @@ class Transport:
 
     def _no_answer(self, error: httpx.HTTPError, exchange: Exchange) -> Exception:
         log.warning("fhir request got no answer", method=exchange.method, path=exchange.path, kind=type(error).__name__)
-        if _is_certificate_fault(error):
+        if is_certificate_fault(error):
             return UntrustedServerError(
                 f"{exchange}: the server's certificate is not trusted; if the practice has a certificate authority of "
                 "its own, give it as ca_file of [server]"
@@ -234,61 +231,3 @@ class Transport:
             exchange=exchange,
             sent=sent,
         )
-
-
-def _client(settings: ServerSettings, http_transport: httpx.BaseTransport | None) -> httpx.Client:
-    connections = settings.max_in_flight
-    return httpx.Client(
-        verify=_tls(settings),
-        # Neither proxies nor .netrc passwords are taken from the environment: what is used stands in the settings.
-        trust_env=False,
-        proxy=settings.proxy,
-        timeout=settings.timeout_seconds,
-        limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
-        follow_redirects=False,
-        transport=http_transport,
-    )
-
-
-def _tls(settings: ServerSettings) -> ssl.SSLContext:
-    try:
-        if settings.ca_file:
-            context = ssl.create_default_context(cafile=settings.ca_file)
-        else:
-            context = httpx.create_ssl_context(trust_env=False)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if settings.client_certificate:
-            context.load_cert_chain(*settings.client_certificate)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError(
-            f"[server] ca_file or client_certificate cannot be used ({type(error).__name__}); wanted are readable PEM "
-            "files"
-        ) from error
-    if not settings.verify_certificate:
-        log.warning("TLS certificates are not checked: verify_certificate is off")
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
-
-
-def _is_certificate_fault(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
-
-
-def _nothing(_record: logging.LogRecord) -> bool:
-    return False
-
-
-def _silence_chatty_libraries() -> None:
-    """Stop the HTTP libraries' own log lines, which hold whole addresses with patient ids and headers.
-
-    A filter and not a level, because whoever turns on debugging for everything must not turn these on.
-    """
-    for name in CHATTY_LIBRARIES:
-        logger = logging.getLogger(name)
-        if _nothing not in logger.filters:
-            logger.addFilter(_nothing)
