@@ -21,6 +21,9 @@ COMMANDS = (
     ("review", "approve"),
     ("rules", "check"),
     ("rules", "show"),
+    ("keys", "make"),
+    ("keys", "jwks"),
+    ("config", "show"),
 )
 HEAD = """# Commands
 

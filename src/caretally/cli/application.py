@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
+from caretally.cli.config_application import config_commands
 from caretally.cli.failure import reported
+from caretally.cli.keys_application import keys
 from caretally.cli.options import (
     AsOfOption,
     ConfigOption,
@@ -45,6 +47,8 @@ application = typer.Typer(
 )
 application.add_typer(review, name="review")
 application.add_typer(rules, name="rules")
+application.add_typer(keys, name="keys")
+application.add_typer(config_commands, name="config")
 
 
 def _version(wanted: bool) -> None:

@@ -16,14 +16,17 @@ from caretally.fhir import (
     NoAuthentication,
     RetrySettings,
     ServerSettings,
+    SmartAuthentication,
 )
+from caretally.fhir.capability import WRITTEN_TYPES
+from caretally.fhir.scopes import needed_scopes
 from caretally.sync.sinks.folder import FolderSink
 from caretally.sync.sinks.server import ServerSink
 from caretally.sync.sources.folder import FolderSource
 from caretally.sync.sources.server import ServerSource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from caretally.fhir import AuthSettings
     from caretally.sync.pulling import Source
@@ -65,7 +68,7 @@ def endpoints(
         servers: dict[str, FhirServer] = {}
 
         def server(url: str, *, others: bool) -> FhirServer:
-            settings = server_settings(configuration, url, two_servers=others)
+            settings = server_settings(configuration, url, read_types=types, two_servers=others)
             if settings.base_url not in servers:
                 servers[settings.base_url] = opened.enter_context(FhirServer(settings))
             return servers[settings.base_url]
@@ -108,17 +111,25 @@ def _check_words(source: str, out: str | None, to: str | None, *, write: bool) -
         )
 
 
-def server_settings(configuration: Configuration, address: str, *, two_servers: bool = False) -> ServerSettings:
+def server_settings(
+    configuration: Configuration, address: str, *, read_types: Collection[str] = (), two_servers: bool = False
+) -> ServerSettings:
     """Return how a server is spoken to: ``[server]`` of the configuration, for the address of the command line.
 
     Credentials go to the server of ``base_url`` only; where the configuration names none, to the one server of the
     command.
 
+    Args:
+        configuration: in force.
+        address: of the server.
+        read_types: resource types that are read, for the scopes of a SMART log-in.
+        two_servers: the command names two.
+
     Raises:
         ConfigurationError: a setting is wrong, or nobody can say which server the credentials are for.
     """
     table = configuration.server
-    auth = _auth(configuration)
+    auth = _auth(configuration, read_types)
     if not isinstance(auth, NoAuthentication):
         if table.base_url is None and two_servers:
             raise ConfigurationError(
@@ -153,8 +164,20 @@ def server_settings(configuration: Configuration, address: str, *, two_servers: 
     )
 
 
-def _auth(configuration: Configuration) -> AuthSettings:
+def _auth(configuration: Configuration, read_types: Collection[str]) -> AuthSettings:
     table = configuration.server
+    if table.auth == "smart" and configuration.server_private_key is not None and table.client_id is not None:
+        return SmartAuthentication(
+            client_id=table.client_id,
+            private_key=configuration.server_private_key.reveal(),
+            key_id=table.key_id,
+            scopes=tuple(table.scopes),
+            scopes_v1=needed_scopes(read_types, WRITTEN_TYPES, version=1),
+            scopes_v2=needed_scopes(read_types, WRITTEN_TYPES),
+            token_url=table.token_url,
+            jwks_url=table.jwks_url,
+            assertion_seconds=table.assertion_seconds,
+        )
     if table.auth == "bearer" and configuration.server_token is not None:
         return BearerAuthentication(token=configuration.server_token.reveal())
     if table.auth == "basic" and configuration.server_password is not None and table.username is not None:

@@ -65,12 +65,23 @@ class ServerTable(_Table):
     """[server]: the FHIR server and how we treat it. Tokens and passwords come by file or environment only."""
 
     base_url: str | None = None
-    auth: Literal["none", "bearer", "basic"] = "none"
+    auth: Literal["none", "bearer", "basic", "smart"] = "none"
     token_file: str | None = None
     token_env: str | None = None
     username: str | None = None
     password_file: str | None = None
     password_env: str | None = None
+    client_id: str | None = None
+    """As the server registered us, for ``auth = "smart"`` (SMART Backend Services)."""
+    private_key_file: str | None = None
+    private_key_env: str | None = None
+    key_id: str | None = None
+    scopes: list[str] = Field(default_factory=list)
+    """To ask for; empty: the least that the program needs."""
+    token_url: str | None = None
+    """Of the token endpoint; without it, as the server says."""
+    jwks_url: str | None = None
+    assertion_seconds: Annotated[int, Field(ge=10, le=300)] = 120
     timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
     answer_seconds: Annotated[float, Field(gt=0, le=86_400)] = 300.0
     page_size: Annotated[int, Field(ge=1, le=10_000)] = 200
@@ -244,6 +255,16 @@ class Configuration(Sections):
     def server_password(self) -> Secret | None:
         """Return where the password is."""
         return self._secrets.get("password")
+
+    @property
+    def server_private_key(self) -> Secret | None:
+        """Return where the private key is."""
+        return self._secrets.get("private_key")
+
+    @property
+    def secrets(self) -> Mapping[str, Secret]:
+        """Return where each secret is, by the key it belongs to; a secret shows its origin and never its value."""
+        return self._secrets
 
     @property
     def store_url(self) -> str | None:

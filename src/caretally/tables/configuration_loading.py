@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
-SECRET_KEYS = ("token", "password", "client_secret")
+SECRET_KEYS = ("token", "password", "client_secret", "private_key")
 
 
 def load_configuration(
@@ -186,7 +186,11 @@ def _has_password(address: str) -> bool:
 
 
 def _environment_secrets(environment: Mapping[str, str]) -> dict[str, Secret]:
-    names = {"token": "CARETALLY_SERVER__TOKEN", "password": "CARETALLY_SERVER__PASSWORD"}
+    names = {
+        "token": "CARETALLY_SERVER__TOKEN",
+        "password": "CARETALLY_SERVER__PASSWORD",
+        "private_key": "CARETALLY_SERVER__PRIVATE_KEY",
+    }
     return {
         key: Secret.from_environment(variable, environment[variable])
         for key, variable in names.items()
@@ -200,6 +204,7 @@ def _named_secrets(configuration: Configuration, environment: Mapping[str, str])
     for key, file, variable in (
         ("token", server.token_file, server.token_env),
         ("password", server.password_file, server.password_env),
+        ("private_key", server.private_key_file, server.private_key_env),
     ):
         if file is not None and variable is not None:
             raise ConfigurationError(f"[server] {key}_file and {key}_env are both set; keep one")
@@ -241,6 +246,10 @@ def _fits_together(configuration: Configuration, file: str) -> None:
     if server.auth == "basic" and (password is None or server.username is None):
         raise ConfigurationError(
             f"{file}: [server] auth is basic; it wants username, and password_file or password_env"
+        )
+    if server.auth == "smart" and (configuration.server_private_key is None or server.client_id is None):
+        raise ConfigurationError(
+            f"{file}: [server] auth is smart; it wants client_id, and private_key_file or private_key_env"
         )
     given = [name for name, secret in (("token", token), ("password", password)) if secret is not None]
     # auth = "none" said aloud is meant so, for example by a profile for a server that asks for nothing.

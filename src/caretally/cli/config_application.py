@@ -1,0 +1,34 @@
+"""``caretally config`` and its options."""
+
+from __future__ import annotations
+
+import typer
+
+from caretally.cli.failure import reported
+from caretally.cli.options import ConfigOption, JsonOption, ProfileOption, QuietOption, StoreOption, settings_of
+
+# ruff: noqa: PLC0415 -- every command loads its own module, so that --help and the others need not wait for it
+
+config_commands = typer.Typer(help="The configuration in force.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@config_commands.callback()
+def _group() -> None:
+    """Keep `show` a command of its own: a group of one would otherwise swallow its name."""
+
+
+@config_commands.command("show")
+@reported
+def config_show(
+    context: typer.Context,
+    *,
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    profile: ProfileOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Show every setting with its origin; of a secret, where it is and never what it is."""
+    from caretally.cli.config_command import show_configuration
+
+    show_configuration(settings_of(context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet))
