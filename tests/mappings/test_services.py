@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
 import pytest
 
+from caretally.facts.rates import Rate, dollars
+from caretally.facts.services import ServiceCode
 from caretally.rules.gates import GATES as RULE_GATES
 from caretally.tables import load_tables
 from caretally.tables.services import FAMILY_GATES, GATES
@@ -145,3 +148,83 @@ def test_labels_are_short_and_not_the_text_of_the_code_book() -> None:
         assert len(row.label) <= 50
         assert not borrowed.search(row.label)
         assert row.source
+
+
+@pytest.mark.parametrize("row", SERVICES.codes, ids=lambda row: f"{row.code}-{row.valid_from.year}")
+def test_the_parts_of_a_relative_value_add_up_to_it(row: ServiceCode) -> None:
+    assert row.parts is not None or row.rate_status == "missing"
+    if row.parts is not None:
+        assert row.parts.total(facility=False) == row.rvu_non_facility
+        assert row.parts.total(facility=True) == row.rvu_facility
+
+
+@pytest.mark.parametrize(
+    ("on", "qualifying", "factor"),
+    [
+        (date(2023, 12, 31), False, None),
+        (date(2024, 1, 1), False, "32.7442"),
+        (date(2024, 3, 8), True, "32.7442"),
+        (date(2024, 3, 9), False, "33.2875"),
+        (date(2024, 12, 31), False, "33.2875"),
+        (date(2025, 1, 1), True, "32.3465"),
+        (date(2026, 1, 1), False, "33.4009"),
+        (date(2026, 1, 1), True, "33.5675"),
+        (date(2027, 1, 1), True, None),
+    ],
+)
+def test_conversion_factors_by_date_and_payment_model(on: date, qualifying: bool, factor: str | None) -> None:
+    found = SERVICES.factor_on(on, qualifying_apm=qualifying)
+    assert (None if found is None else str(found)) == factor
+
+
+def test_an_amount_of_a_locality_is_adjusted_part_by_part() -> None:
+    """99490 in Manhattan, 2025: (1.00 x 1.065 + 0.81 x 1.166 + 0.06 x 1.656) x 32.3465 = 68.2129..."""
+    found = SERVICES.rate("99490", date(2025, 6, 1), facility=False, locality="13202-01")
+    assert (str(found.amount), found.basis, found.lacking) == ("68.21", "locality", "")
+    inside = SERVICES.rate("99490", date(2025, 6, 1), facility=True, locality="13202-01")
+    # (1.00 x 1.065 + 0.42 x 1.166 + 0.06 x 1.656) x 32.3465
+    assert str(inside.amount) == "53.50"
+    # (1.00 x 1.064 + 0.91 x 1.162 + 0.07 x 1.586) x 33.5675: 2026, a qualifying payment model
+    other = SERVICES.rate("99490", date(2026, 6, 1), facility=False, locality="13202-01", qualifying_apm=True)
+    assert str(other.amount) == "74.94"
+
+
+def test_what_cannot_be_adjusted_is_national_and_says_why() -> None:
+    day = date(2025, 6, 1)
+    nowhere = SERVICES.rate("99490", day, facility=False, locality="99999-99")
+    assert (str(nowhere.amount), nowhere.basis) == ("60.49", "national")
+    assert nowhere.lacking == "no geographic index for locality 99999-99 on 2025-06-01"
+    without = replace(SERVICES, codes=tuple(replace(row, parts=None) for row in SERVICES.codes))
+    found = without.rate("99490", day, facility=False, locality="13202-01")
+    assert (str(found.amount), found.basis) == ("60.49", "national")
+    assert found.lacking == "the parts of the relative value of 99490 are not known"
+
+
+def test_an_amount_that_is_stated_stands_and_none_is_never_zero() -> None:
+    day = date(2025, 6, 1)
+    stated = replace(SERVICES.codes[0], code="S0001", valid_from=date(2025, 1, 1), valid_to=None, parts=None)
+    stated = replace(stated, rvu_non_facility=None, rvu_facility=None, amount_non_facility=Decimal("10.00"))
+    tables = replace(SERVICES, codes=(stated,))
+    assert tables.rate("S0001", day, facility=False).basis == "stated"
+    assert tables.rate("S0001", day, facility=False).amount == Decimal("10.00")
+    assert tables.rate("S0001", day, facility=True) == Rate(amount=None, basis="none")
+    assert tables.rate("99490", day, facility=False) == Rate(
+        amount=None, basis="none", lacking="no row for 99490 on 2025-06-01"
+    )
+
+
+def test_halves_of_a_cent_go_up() -> None:
+    assert dollars(Decimal("0.5"), Decimal("0.01")) == Decimal("0.01")
+    assert dollars(Decimal("1.005"), Decimal(1)) == Decimal("1.01")
+    assert dollars(Decimal("1.0049"), Decimal(1)) == Decimal("1.00")
+
+
+def test_example_localities_hold_in_every_year() -> None:
+    codes = {row.code for row in SERVICES.localities}
+    assert codes == {"04112-01", "07102-13", "13202-01"}
+    for code in codes:
+        for year in (2024, 2025, 2026):
+            assert SERVICES.locality_on(code, date(year, 1, 1)) is not None
+            assert SERVICES.locality_on(code, date(year, 12, 31)) is not None
+        assert SERVICES.locality_on(code, date(2023, 12, 31)) is None
+        assert SERVICES.locality_on(code, date(2027, 1, 1)) is None

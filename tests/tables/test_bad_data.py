@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
@@ -79,6 +80,190 @@ MISTAKES = {
         ['code "99490"', "outside the file's year 2025"],
     ),
     "wrong year": ("services/2025.toml", "year = 2025", "year = 2024", ["found 2024, but the file is named 2025.toml"]),
+    "parts that do not add up": (
+        "services/2025.toml",
+        'parts = { work = "1.00"',
+        'parts = { work = "1.01"',
+        ['code[1] "99490"', "the parts add up to 1.88, but rvu_non_facility is 1.87"],
+    ),
+    "part left out": (
+        "services/2025.toml",
+        'parts = { work = "1.00", pe_non_facility = "0.81", pe_facility = "0.42", mp = "0.06" }',
+        'parts = { work = "1.00", pe_non_facility = "0.81", pe_facility = "0.42" }',
+        ['code[1] "99490", parts.mp', "is missing"],
+    ),
+    "two factors of payment models": (
+        "services/2026.toml",
+        "valid_to = 2026-12-31",
+        "valid_to = 2026-12-31\nqualifying_apm = true",
+        ["the conversion factor of payment models has two rows for 2026-01-01"],
+    ),
+    "index with a comma": (
+        "services/localities.toml",
+        'work = "1.008"',
+        'work = "1,008"',
+        ['locality[1] "04112-01", work', "found '1,008'", "write a point, not a comma"],
+    ),
+    "index in percent": (
+        "services/localities.toml",
+        'pe = "1.053"',
+        'pe = "105.3"',
+        ['locality[1] "04112-01"', "pe is 105.3, wanted an index from 0.1 to 5"],
+    ),
+    "locality of no form": (
+        "services/localities.toml",
+        'code = "04112-01"',
+        'code = "CO-01"',
+        ["found 'CO-01'", "wanted contractor and locality as CMS numbers them"],
+    ),
+    "dates of a locality overlap": (
+        "services/localities.toml",
+        "valid_to = 2025-12-31",
+        "valid_to = 2026-01-01",
+        ["locality 04112-01 has two rows for 2026-01-01"],
+    ),
+    "locality without a date": (
+        "services/localities.toml",
+        "valid_from = 2024-01-01\n",
+        "",
+        ['locality[1] "04112-01"', "valid_from is missing; indices change every year"],
+    ),
+    "code that no year ever had": (
+        "services/programmes.toml",
+        'add_on = "99439"',
+        'add_on = "9943"',
+        ['family[2] "ccm-staff", add_on', "found '9943'", "a CPT or HCPCS code such as"],
+    ),
+    "family without a base": (
+        "services/programmes.toml",
+        'base = "99490"\n',
+        "",
+        ['family[2] "ccm-staff", base', "is missing"],
+    ),
+    "add-on without minutes": (
+        "services/programmes.toml",
+        "add_on_minutes = 20\n",
+        "",
+        ['family[2] "ccm-staff"', "add_on 99439 without add_on_minutes"],
+    ),
+    "cap of nothing": (
+        "services/programmes.toml",
+        "add_on_cap = 10",
+        "add_on_cap = 0",
+        ['family[1] "cccm-staff", add_on_cap', "found 0, wanted 1 or more"],
+    ),
+    "minutes in words": (
+        "services/programmes.toml",
+        "base_minutes = 60",
+        'base_minutes = "60"',
+        ['family[1] "cccm-staff", base_minutes', "found '60'", "wanted a whole number"],
+    ),
+    "family twice": (
+        "services/programmes.toml",
+        'name = "ccm-staff"',
+        'name = "cccm-staff"',
+        ['family "cccm-staff"', "stands there twice"],
+    ),
+    "programme twice": (
+        "services/programmes.toml",
+        '[[programme]]\nname = "pcm"',
+        (
+            '[[programme]]\nname = "ccm"\nlabel = "x"\ngates = []\n'
+            'families = ["ccm-staff", "cccm-staff", "ccm-physician"]\n'
+            'conditions_needed = 2\nmonths_needed = 12\nsource = "x"\n\n[[programme]]\nname = "pcm"'
+        ),
+        ['programme "ccm"', "stands there twice"],
+    ),
+    "programme of a family": (
+        "services/programmes.toml",
+        'name = "ccm-staff"\nprogramme = "ccm"',
+        'name = "ccm-staff"\nprogramme = "ccn"',
+        ['family "ccm-staff", programme', "unknown programme 'ccn'", "did you mean ccm?"],
+    ),
+    "exclusive with nothing": (
+        "services/programmes.toml",
+        'exclusive_with = ["pcm"]',
+        'exclusive_with = ["pmc"]',
+        ['programme "ccm", exclusive_with', "unknown programme 'pmc'", "did you mean pcm?"],
+    ),
+    "unknown family gate": (
+        "services/programmes.toml",
+        'gates = ["decision-making"]',
+        'gates = ["decision-making", "consents"]',
+        ['family "cccm-staff", gates', "unknown gate 'consents'"],
+    ),
+    "place of service": (
+        "services/programmes.toml",
+        'blocked = ["21"',
+        'blocked = ["2"',
+        ["place_of_service.blocked[1]", "found '2'", "a place of service of two digits"],
+    ),
+    "row without a source": (
+        "services/conflicts.toml",
+        'source = "AAPC Home Care Week [F31] (point D9)"\n',
+        "",
+        ['conflict[2] "cpo", source', "is missing"],
+    ),
+    "conflict twice": (
+        "services/conflicts.toml",
+        'name = "cpo"',
+        'name = "esrd"',
+        ['conflict "esrd"', "stands there twice"],
+    ),
+    "scope of nobody": (
+        "services/conflicts.toml",
+        'scope = "same_group"',
+        'scope = "group"',
+        ["scope", "found 'group'", "wanted one of same_practitioner, same_group, any"],
+    ),
+    "conflict with an unknown programme": (
+        "services/conflicts.toml",
+        'programmes = ["pcm"]',
+        'programmes = ["pmc"]',
+        ['conflict "bhi", programmes', "unknown programme 'pmc'", "did you mean pcm?"],
+    ),
+    "switch without its value": (
+        "services/conflicts.toml",
+        'enabled_value = "block"\n',
+        "",
+        ['conflict[6] "bhi"', "enabled_switch and enabled_value belong together"],
+    ),
+    "reason left out": (
+        "reasons.toml",
+        '[[reason]]\ncode = "R-COND-RISK"',
+        '[[reason]]\ncode = "R-COND-COUNT"',
+        ['reason "R-COND-COUNT"', "twice"],
+    ),
+    "reason without a citation": (
+        "reasons.toml",
+        'cite = "ASCO guide, January 2025, Time Requirements; AAFP 2015 [F28]"\n',
+        "",
+        ['reason[1] "R-TIME-MIN", cite', "is missing"],
+    ),
+    "switch of a wrong type": (
+        "payers/medicare.toml",
+        "consent_per_programme = true",
+        'consent_per_programme = "yes"',
+        ["policy.consent_per_programme", "found 'yes'", "wanted true or false"],
+    ),
+    "cap below one": (
+        "payers/medicare.toml",
+        "[policy.caps]",
+        "[policy.caps]\n99439 = 0",
+        ["policy.caps.99439", "found 0, wanted 1 or more"],
+    ),
+    "days in words": (
+        "payers/medicare.toml",
+        "close_grace_days = 3",
+        'close_grace_days = "three"',
+        ["policy.close_grace_days", "found 'three'", "wanted a whole number"],
+    ),
+    "zone that does not exist": (
+        "payers/medicare.toml",
+        'zone = "America/New_York"',
+        'zone = "America/New_Yorck"',
+        ["policy.zone", "'America/New_Yorck' is not an IANA time zone"],
+    ),
     "no TOML": ("services/2025.toml", "[[code]]", "[[code]", ["not valid TOML", "line 13"]),
     "unknown gate": (
         "services/programmes.toml",
@@ -313,6 +498,27 @@ def test_several_mistakes_are_told_at_once(folder: Path) -> None:
     assert "label, line 13: is missing" in message
     assert "lable, line 15: unknown key; did you mean label?" in message
     assert "rvu_non_facility, line 16" in message
+
+
+def test_a_file_of_a_site_is_named_by_its_own_path(tmp_path: Path) -> None:
+    path = tmp_path / "gpci.toml"
+    path.write_text('[[locality]]\ncode = "99999-01"\nname = "X"\nvalid_from = 2025-01-01\nwork = 1.0\n')
+    with pytest.raises(TableError) as caught:
+        load_tables(extra_localities=[path])
+    assert f"{path}: 5 errors" in str(caught.value)
+    assert 'locality[1] "99999-01", work, line 5: found 1.0: an amount is written as a string' in str(caught.value)
+    assert 'locality[1] "99999-01", pe, line 1: is missing' in str(caught.value)
+
+
+def test_a_locality_of_a_site_takes_the_place_of_the_shipped_one(tmp_path: Path) -> None:
+    path = tmp_path / "gpci.toml"
+    path.write_text(
+        '[[locality]]\ncode = "13202-01"\nname = "Manhattan"\nvalid_from = 2025-01-01\nwork = "1"\npe = "1"\nmp = "1"\n'
+        'rate_status = "confirmed"\nsource = "CMS file GPCI2025, read by us"\n'
+    )
+    rows = [row for row in load_tables(extra_localities=[path]).services.localities if row.code == "13202-01"]
+    assert [(row.rate_status, row.source) for row in rows] == [("confirmed", "CMS file GPCI2025, read by us")]
+    assert rows[0].holds_on(date(2030, 1, 1))
 
 
 def test_a_missing_value_set_is_named(folder: Path) -> None:

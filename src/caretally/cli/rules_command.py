@@ -69,8 +69,9 @@ def show_rule(settings: Settings, *, code: str, on: date | None) -> None:
         UsageError: no table knows the code.
         ConfigurationError: a table is wrong.
     """
-    tables = tables_for(read_configuration(settings))
-    view = show_code(tables, code.strip().upper(), on or date.today())  # noqa: DTZ011 -- a day of the calendar
+    configuration = read_configuration(settings)
+    tables = tables_for(configuration)
+    view = show_code(tables, code.strip().upper(), on or date.today(), sites(configuration))  # noqa: DTZ011 -- a day of the calendar
     if view.row is None and view.family is None and not view.value_sets and not view.other_rows:
         known = ", ".join(sorted(tables.services.own_codes()))
         raise UsageError(f"no table knows the code '{code}'; billed are {known}")
@@ -93,6 +94,8 @@ def _code_lines(view: CodeView) -> list[str]:
     if view.row is not None:
         lines.append(f"  national amount of one unit, not in a facility: {money(view.amount_non_facility)}")
         lines.append(f"  national amount of one unit, in a facility: {money(view.amount_facility)}")
+        for name, rate in view.site_rates.items():
+            lines.append(f"  at site {name}: {money(rate.amount)}" + (f" ({rate.lacking})" if rate.lacking else ""))
         lines.append(f"  the rate is {view.rate_status}; the row holds {_dates(view.row)}")
     else:
         lines.append("  no row for this date" if view.other_rows else "  not a code that is billed here")
@@ -124,6 +127,7 @@ def _code_document(view: CodeView) -> dict[str, Any]:
         "cap": view.cap,
         "amount_non_facility": _text(view.amount_non_facility),
         "amount_facility": _text(view.amount_facility),
+        "amount_at_site": {name: _text(rate.amount) for name, rate in view.site_rates.items()},
         "rate_status": view.rate_status,
         "gates": list(view.gates),
         "conflicts": [conflict.name for conflict in view.conflicts],

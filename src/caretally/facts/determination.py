@@ -207,6 +207,9 @@ class Trace:
     tables_version: str = ""
     programme_starts: Mapping[str, str] = field(default_factory=dict)
     facility: bool = False
+    locality: str | None = None
+    """Payment locality whose geographic indices were asked for; None: national amounts."""
+    qualifying_apm: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return the trace as it stands in the output."""
@@ -222,6 +225,8 @@ class Trace:
             "tables_version": self.tables_version,
             "programme_starts": dict(self.programme_starts),
             "facility": self.facility,
+            "locality": self.locality,
+            "qualifying_apm": self.qualifying_apm,
         }
 
 

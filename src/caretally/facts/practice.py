@@ -86,6 +86,9 @@ class Site:
     tin: str | None = None
     npi: str | None = None
     locality: str | None = None
+    """Payment locality of the geographic indices, ``13202-01``; None: national amounts."""
+    qualifying_apm: bool = False
+    """Takes part in a qualifying payment model (a conversion factor of its own since 2026)."""
     kind: SiteKind = "office"
     fee_schedule: Mapping[str, Decimal] = field(default_factory=dict)
     """Charge for a unit, by code."""

@@ -8,19 +8,20 @@ overlapping dates).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Literal
+
+from caretally.facts.rates import Rate, dollars
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
+    from decimal import Decimal
 
     from caretally.facts.calendar import ServiceMonth
+    from caretally.facts.rates import ConversionFactor, Locality, RateStatus, RelativeValueParts
 
 Pool = Literal["staff", "practitioner"]
 Effect = Literal["block", "hold", "warn"]
-RateStatus = Literal["confirmed", "secondary", "missing"]
-CENT = Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,8 @@ class ServiceCode:
     valid_to: date | None
     rvu_non_facility: Decimal | None = None
     rvu_facility: Decimal | None = None
+    parts: RelativeValueParts | None = None
+    """What the relative values are made of; None: not known, so no locality can be applied."""
     amount_non_facility: Decimal | None = None
     """Stated amount where no RVU is known."""
     amount_facility: Decimal | None = None
@@ -105,16 +108,6 @@ class Conflict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConversionFactor:
-    """Dollars for one relative value unit."""
-
-    amount: Decimal
-    valid_from: date
-    valid_to: date | None
-    source: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ReasonText:
     """Catalogue row of a reason, exclusion or notice code (mappings/reasons.toml)."""
 
@@ -132,6 +125,7 @@ class ServiceTables:
     programmes: Mapping[str, Programme]
     conflicts: tuple[Conflict, ...]
     conversion_factors: tuple[ConversionFactor, ...]
+    localities: tuple[Locality, ...] = ()
     reasons: Mapping[str, ReasonText] = field(default_factory=dict)
     facility_places: frozenset[str] = frozenset()
     """Places of service that are paid at the facility rate."""
@@ -171,20 +165,45 @@ class ServiceTables:
                 return family.programme
         return None
 
+    def factor_on(self, on: date, *, qualifying_apm: bool = False) -> Decimal | None:
+        """Return the conversion factor of a date; the one of payment models where there is one and it is asked for."""
+        holding = [f for f in self.conversion_factors if f.holds_on(on)]
+        special = [f for f in holding if f.qualifying_apm and qualifying_apm]
+        return next((f.amount for f in (*special, *(f for f in holding if not f.qualifying_apm))), None)
+
+    def locality_on(self, code: str, on: date) -> Locality | None:
+        """Return the geographic indices of a locality on a date; None when the tables have none."""
+        return next((row for row in self.localities if row.code == code and row.holds_on(on)), None)
+
+    def rate(
+        self, code: str, on: date, *, facility: bool, locality: str | None = None, qualifying_apm: bool = False
+    ) -> Rate:
+        """Return the amount of one unit on a date of service, and what it rests on.
+
+        Args:
+            code: the code.
+            on: the date of service.
+            facility: whether the place of service is paid at the facility rate.
+            locality: payment locality of the site, ``13202-01``; None: the national amount.
+            qualifying_apm: whether the practice takes part in a qualifying payment model.
+        """
+        row, factor = self.code_on(code, on), self.factor_on(on, qualifying_apm=qualifying_apm)
+        if row is None:
+            return Rate(amount=None, basis="none", lacking=f"no row for {code} on {on}")
+        index = None if locality is None else self.locality_on(locality, on)
+        lacking = ""
+        if locality is not None and index is None:
+            lacking = f"no geographic index for locality {locality} on {on}"
+        elif index is not None and row.parts is None:
+            lacking = f"the parts of the relative value of {code} are not known"
+        rvu = row.rvu_facility if facility else row.rvu_non_facility
+        if factor is None or rvu is None:
+            stated = row.amount_facility if facility else row.amount_non_facility
+            return Rate(amount=stated, basis="none" if stated is None else "stated", lacking=lacking)
+        if index is not None and row.parts is not None:
+            return Rate(amount=dollars(index.adjusted(row.parts, facility=facility), factor), basis="locality")
+        return Rate(amount=dollars(rvu, factor), basis="national", lacking=lacking)
+
     def unit_amount(self, code: str, on: date, *, facility: bool) -> Decimal | None:
         """Return the national amount of one unit: RVU times conversion factor, to the cent; None: no rate known."""
-        row = self.code_on(code, on)
-        if row is None:
-            return None
-        rvu = row.rvu_facility if facility else row.rvu_non_facility
-        factor = next(
-            (
-                f.amount
-                for f in self.conversion_factors
-                if f.valid_from <= on and (f.valid_to is None or on <= f.valid_to)
-            ),
-            None,
-        )
-        if rvu is not None and factor is not None:
-            return (rvu * factor).quantize(CENT, rounding=ROUND_HALF_UP)
-        return row.amount_facility if facility else row.amount_non_facility
+        return self.rate(code, on, facility=facility).amount

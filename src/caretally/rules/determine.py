@@ -13,7 +13,7 @@ from caretally.rules.context import coverages_behind
 from caretally.rules.duplicates import DONE_STATUSES
 from caretally.rules.enrolment import cases
 from caretally.rules.gates import GateOutcome, ProgrammeView, evaluate_gates, look_at
-from caretally.rules.ladder import is_facility, lines_of
+from caretally.rules.ladder import is_facility, lines_of, rate_of
 from caretally.rules.selection import Choice, choose
 from caretally.rules.time_credit import Credit, credit
 
@@ -263,6 +263,9 @@ def _money_notices(case: Case, taken: _Judged, surplus: int) -> Iterable[Finding
     missing = [line.code for line in taken.lines if line.amount is None]
     if missing:
         yield _finding(case, Notice.NO_RATE, ", ".join(missing))
+    lacking = (rate_of(case, x.code, x.service_date).lacking for x in taken.lines if x.amount is not None)
+    if national := ", ".join(dict.fromkeys(found for found in lacking if found)):
+        yield _finding(case, Notice.NATIONAL_RATE, national)
     by_rate = [x.code for x in taken.lines if x.charge is not None and x.code not in case.site.fee_schedule]
     if by_rate:
         yield _finding(case, Notice.CHARGE_IS_RATE, ", ".join(dict.fromkeys(by_rate)))
@@ -366,6 +369,8 @@ def _trace(case: Case, judged: list[_Judged], taken: _Judged | None, ledger: Cre
             j.name: start.isoformat() for j in judged if (start := case.programme_start(j.name)) is not None
         },
         facility=is_facility(case),
+        locality=case.site.locality,
+        qualifying_apm=case.site.qualifying_apm,
     )
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from caretally.facts.determination import LedgerRow
+    from caretally.facts.rates import Rate
     from caretally.facts.services import Family
     from caretally.rules.context import Case
 
@@ -117,7 +118,7 @@ def _dates_of_service(case: Case, climbed: Climb) -> list[date]:
 def _line(case: Case, code: str, day: date, units: int) -> Line:
     tables = case.context.tables
     row = tables.code_on(code, day)
-    amount = tables.unit_amount(code, day, facility=is_facility(case))
+    amount = rate_of(case, code, day).amount
     fee = case.site.fee_schedule.get(code)
     charge = fee if fee is not None else amount
     return Line(
@@ -127,6 +128,14 @@ def _line(case: Case, code: str, day: date, units: int) -> Line:
         service_date=day,
         amount=None if amount is None else amount * units,
         charge=None if charge is None else charge * units,
+    )
+
+
+def rate_of(case: Case, code: str, day: date) -> Rate:
+    """Return the amount of one unit at the practitioner's site."""
+    site = case.site
+    return case.context.tables.rate(
+        code, day, facility=is_facility(case), locality=site.locality, qualifying_apm=site.qualifying_apm
     )
 
 

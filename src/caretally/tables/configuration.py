@@ -124,6 +124,9 @@ class SiteTable(_Table):
     tin: Tin | None = None
     npi: Npi | None = None
     locality: str | None = None
+    """Payment locality for the geographic indices, for example 13202-01; absent: national amounts."""
+    qualifying_apm: bool = False
+    """Whether the practice takes part in a qualifying payment model, with a conversion factor of its own since 2026."""
     kind: SiteKind = "office"
     fee_schedule: dict[ProcedureCode, Amount] = Field(default_factory=dict)
     default_practitioner: PractitionerReference | None = None
@@ -180,11 +183,13 @@ class ClearinghouseTable(_Table):
 
 
 class MappingTable(_Table):
-    """[mapping]: layers of views, and the site's own terminology."""
+    """[mapping]: layers of views, the site's own terminology and geographic indices."""
 
     use: list[str] = Field(default_factory=list)
     role_map: str | None = None
     terminology: list[str] = Field(default_factory=list)
+    localities: list[str] = Field(default_factory=list)
+    """Files with geographic indices, in the form of mappings/services/localities.toml."""
 
 
 class StoreTable(_Table):

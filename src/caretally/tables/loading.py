@@ -76,6 +76,7 @@ def load_tables(
     root: Path | None = None,
     extra_payers: Sequence[Path] = (),
     extra_terminology: Sequence[Path] = (),
+    extra_localities: Sequence[Path] = (),
     mapping_layers: Sequence[str] = (),
 ) -> Tables:
     """Read, check and put together all data files.
@@ -84,6 +85,7 @@ def load_tables(
         root: a folder laid out like mappings/; None for the shipped one.
         extra_payers: payer files of a site, or folders of them; one with a shipped name takes its place.
         extra_terminology: ValueSets and ConceptMaps of a site, or folders of them; one with a shipped name adds to it.
+        extra_localities: geographic indices of a site, in the form of services/localities.toml.
         mapping_layers: subfolders of mappings/views, or folders elsewhere, whose views are added.
 
     Raises:
@@ -95,6 +97,8 @@ def load_tables(
         programmes=root / "services" / "programmes.toml",
         conflicts=root / "services" / "conflicts.toml",
         reasons=root / "reasons.toml",
+        localities=root / "services" / "localities.toml",
+        extra_localities=extra_localities,
     )
     terminology_files = sorted(root.glob("terminology/*.json")), _files(extra_terminology, ".json")
     payer_files = sorted(root.glob("payers/*.toml")), _files(extra_payers, ".toml")
@@ -103,7 +107,8 @@ def load_tables(
     files = sorted(
         {
             *services.years,
-            *(services.programmes, services.conflicts, services.reasons, resources),
+            *(services.programmes, services.conflicts, services.reasons, services.localities, resources),
+            *services.extra_localities,
             *(path for group in (*terminology_files, *payer_files, views) for path in group),
         },
         key=display_name,
@@ -136,6 +141,7 @@ def tables_for(configuration: Configuration) -> Tables:
     roles = [mapping.role_map] if mapping.role_map is not None else []
     return load_tables(
         extra_terminology=[configuration.path(name) for name in (*roles, *mapping.terminology)],
+        extra_localities=[configuration.path(name) for name in mapping.localities],
         mapping_layers=[name if (shipped / name).is_dir() else str(configuration.path(name)) for name in mapping.use],
     )
 

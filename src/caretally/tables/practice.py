@@ -38,6 +38,7 @@ def sites(configuration: Configuration) -> tuple[Site, ...]:
                 tin=table.tin,
                 npi=table.npi,
                 locality=table.locality,
+                qualifying_apm=table.qualifying_apm,
                 kind=table.kind,
                 fee_schedule=dict(table.fee_schedule),
                 default_practitioner=table.default_practitioner,

@@ -168,19 +168,20 @@ def spoken_place(loc: Iterable[str | int], raw: object = None) -> str:
 def line_of(loc: tuple[str | int, ...], text: str) -> int | None:
     """Return the line of a TOML file on which a place begins; None where that cannot be told."""
     lines = text.splitlines()
+    row: int | None = None
     start, end = 0, len(lines)
     if len(loc) > 1 and isinstance(loc[1], int):
         heads = [n for n, line in enumerate(lines) if re.match(rf"\s*\[\[\s*{loc[0]}\s*\]\]", line)]
         if loc[1] >= len(heads):
             return None
-        start = heads[loc[1]]
+        row = start = heads[loc[1]]
         end = next((n for n in range(start + 1, len(lines)) if lines[n].lstrip().startswith("[")), len(lines))
     names = [part for part in loc if isinstance(part, str)]
     key = re.escape(names[-1]) if names else ""
     hits = [n for n in range(start, end) if re.match(rf'\s*"?{key}"?\s*=', lines[n])]
     if len(hits) == 1:
         return hits[0] + 1
-    return start + 1 if start else None
+    return None if row is None else row + 1
 
 
 def _row_name(row: object) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date  # noqa: TC003 -- pydantic reads the annotations
+from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -12,6 +13,8 @@ from caretally.tables.reading import Amount, Strict, form
 ProcedureCode = Annotated[str, form(r"^[0-9A-Z]\d{4}$", "a CPT or HCPCS code such as 99490 or G0511")]
 PlaceOfService = Annotated[str, form(r"^\d{2}$", "a place of service of two digits, for example 11")]
 Text = Annotated[str, Field(min_length=1)]
+_LEAST_INDEX, _MOST_INDEX = Decimal("0.1"), Decimal(5)
+"""No index of any year lies outside; a percentage or a misplaced point does."""
 
 
 class _Dated(Strict):
@@ -30,6 +33,16 @@ class FactorRow(_Dated):
     """One conversion factor."""
 
     amount: Amount
+    qualifying_apm: bool = False
+
+
+class PartsTable(Strict):
+    """What a relative value is made of; each part is multiplied by its own geographic index."""
+
+    work: Amount
+    pe_non_facility: Amount
+    pe_facility: Amount
+    mp: Amount
 
 
 class CodeRow(_Dated):
@@ -40,6 +53,7 @@ class CodeRow(_Dated):
     label: Annotated[str, Field(min_length=1, max_length=60)]
     rvu_non_facility: Amount | None = None
     rvu_facility: Amount | None = None
+    parts: PartsTable | None = None
     amount_non_facility: Amount | None = None
     amount_facility: Amount | None = None
     rate_status: Literal["confirmed", "secondary", "missing"]
@@ -59,6 +73,19 @@ class CodeRow(_Dated):
             raise ValueError("has rvu_facility and amount_facility; keep one")
         return self
 
+    @model_validator(mode="after")
+    def _parts_add_up(self) -> CodeRow:
+        if self.parts is None:
+            return self
+        for key, total, expense in (
+            ("rvu_non_facility", self.rvu_non_facility, self.parts.pe_non_facility),
+            ("rvu_facility", self.rvu_facility, self.parts.pe_facility),
+        ):
+            found = self.parts.work + expense + self.parts.mp
+            if total is not None and found != total:
+                raise ValueError(f"the parts add up to {found}, but {key} is {total}")
+        return self
+
 
 class YearFile(Strict):
     """mappings/services/YEAR.toml."""
@@ -66,6 +93,35 @@ class YearFile(Strict):
     year: Annotated[int, Field(ge=2015, le=2100)]
     conversion_factor: list[FactorRow] = Field(default_factory=list)
     code: list[CodeRow]
+
+
+class LocalityRow(_Dated):
+    """The geographic practice cost indices of one payment locality."""
+
+    code: Annotated[
+        str, form(r"^\d{5}-\d{2}$", "contractor and locality as CMS numbers them, for example 13202-01, in quotes")
+    ]
+    name: Text
+    work: Amount
+    pe: Amount
+    mp: Amount
+    rate_status: Literal["confirmed", "secondary"]
+
+    @model_validator(mode="after")
+    def _indices(self) -> LocalityRow:
+        for key in ("work", "pe", "mp"):
+            found = getattr(self, key)
+            if not _LEAST_INDEX <= found <= _MOST_INDEX:
+                raise ValueError(f"{key} is {found}, wanted an index from {_LEAST_INDEX} to {_MOST_INDEX}, around 1")
+        if self.valid_from is None:
+            raise ValueError("valid_from is missing; indices change every year")
+        return self
+
+
+class LocalitiesFile(Strict):
+    """mappings/services/localities.toml, and files of the same form that a site adds."""
+
+    locality: Annotated[list[LocalityRow], Field(min_length=1)]
 
 
 class PlaceTable(Strict):

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from itertools import pairwise
-from typing import TYPE_CHECKING, Protocol, TypeVar, get_args
+from typing import TYPE_CHECKING, TypeVar, get_args
 
 from caretally.errors import TableError
 from caretally.facts.codes import CPT, HCPCS
 from caretally.facts.policy import Policy
+from caretally.facts.rates import ConversionFactor, RelativeValueParts
 from caretally.facts.reasons import Block, Exclusion, Hold, Notice
 from caretally.facts.services import (
     Conflict,
-    ConversionFactor,
     Family,
     Programme,
     ReasonText,
     ServiceCode,
     ServiceTables,
 )
+from caretally.tables.localities import no_overlap, read_localities
 from caretally.tables.locate import display_name
 from caretally.tables.reading import Strict, annotation_at, checked, known_keys, nearest, read_toml
 from caretally.tables.service_rows import CodeRow, ConflictsFile, ProgrammesFile, ReasonsFile, YearFile
@@ -51,13 +51,6 @@ FAMILY_GATES = ("decision-making",)
 _Model = TypeVar("_Model", bound=Strict)
 
 
-class _Spanned(Protocol):
-    @property
-    def valid_from(self) -> date: ...
-    @property
-    def valid_to(self) -> date | None: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceFiles:
     """Where the tables of services lie."""
@@ -66,6 +59,9 @@ class ServiceFiles:
     programmes: Path
     conflicts: Path
     reasons: Path
+    localities: Path
+    extra_localities: Sequence[Path] = ()
+    """Files of a site; a locality that they name takes the place of the shipped rows."""
 
 
 def read_services(files: ServiceFiles, *, version: str) -> ServiceTables:
@@ -83,6 +79,7 @@ def read_services(files: ServiceFiles, *, version: str) -> ServiceTables:
         programmes=_programmes(programmes, families, file),
         conflicts=_conflicts(files.conflicts, [p.name for p in programmes.programme]),
         conversion_factors=tuple(factors),
+        localities=read_localities(files.localities, files.extra_localities),
         reasons=_reasons(files.reasons),
         facility_places=frozenset(programmes.place_of_service.facility),
         blocked_places=frozenset(programmes.place_of_service.blocked),
@@ -111,14 +108,20 @@ def _read_years(paths: Sequence[Path]) -> tuple[list[ServiceCode], list[Conversi
                 raise TableError(f"valid {start} to {end}, outside the file's year {table.year}", file=file, where=what)
         factors += [
             ConversionFactor(
-                amount=f.amount, valid_from=f.valid_from or first, valid_to=f.valid_to or last, source=f.source
+                amount=f.amount,
+                valid_from=f.valid_from or first,
+                valid_to=f.valid_to or last,
+                qualifying_apm=f.qualifying_apm,
+                source=f.source,
             )
             for f in table.conversion_factor
         ]
         codes += [_service_code(row, first, last) for row in table.code]
-        _no_overlap([f for f in factors if f.valid_from.year == table.year], "the conversion factor", file)
+        for special, what in ((False, "the conversion factor"), (True, "the conversion factor of payment models")):
+            rows = [f for f in factors if f.valid_from.year == table.year and f.qualifying_apm is special]
+            no_overlap(rows, what, file)
         for code in dict.fromkeys(row.code for row in codes):
-            _no_overlap([c for c in codes if c.code == code], f"code {code}", file)
+            no_overlap([c for c in codes if c.code == code], f"code {code}", file)
     return codes, factors
 
 
@@ -131,21 +134,12 @@ def _service_code(row: CodeRow, first: date, last: date) -> ServiceCode:
         valid_to=row.valid_to or last,
         rvu_non_facility=row.rvu_non_facility,
         rvu_facility=row.rvu_facility,
+        parts=None if row.parts is None else RelativeValueParts(**row.parts.model_dump()),
         amount_non_facility=row.amount_non_facility,
         amount_facility=row.amount_facility,
         rate_status=row.rate_status,
         source=row.source,
     )
-
-
-def _no_overlap(rows: Iterable[_Spanned], what: str, file: str) -> None:
-    for one, other in pairwise(sorted(rows, key=lambda r: r.valid_from)):
-        if one.valid_to is None or one.valid_to >= other.valid_from:
-            raise TableError(
-                f"{what} has two rows for {other.valid_from}: one from {one.valid_from}, one from {other.valid_from}; "
-                "end the first before the second begins",
-                file=file,
-            )
 
 
 def _families(table: ProgrammesFile, codes: set[str], file: str) -> dict[str, Family]:

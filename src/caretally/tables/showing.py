@@ -10,12 +10,14 @@ from caretally.facts.codes import CPT, HCPCS, Coding
 from caretally.tables.reading import read_json, read_toml
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import date
     from decimal import Decimal
     from pathlib import Path
 
-    from caretally.facts.services import Conflict, Family, Programme, RateStatus, ServiceCode
+    from caretally.facts.practice import Site
+    from caretally.facts.rates import Rate, RateStatus
+    from caretally.facts.services import Conflict, Family, Programme, ServiceCode
     from caretally.tables.loading import Tables
 
 _UNCAPPED_STEPS = 4
@@ -41,6 +43,8 @@ class CodeView:
     """Most units in a month; None without a family, and for an add-on without a cap."""
     amount_non_facility: Decimal | None
     amount_facility: Decimal | None
+    site_rates: Mapping[str, Rate]
+    """Amount of one unit at each site of the practice that has a locality or takes part in a payment model."""
     rate_status: RateStatus | None
     gates: tuple[str, ...]
     conflicts: tuple[Conflict, ...]
@@ -49,8 +53,15 @@ class CodeView:
     sources: tuple[str, ...]
 
 
-def show_code(tables: Tables, code: str, on: date) -> CodeView:
-    """Return what the tables say about a code on a date; a code that nothing knows has no row and no value sets."""
+def show_code(tables: Tables, code: str, on: date, places: Iterable[Site] = ()) -> CodeView:
+    """Return what the tables say about a code on a date; a code that nothing knows has no row and no value sets.
+
+    Args:
+        tables: all tables.
+        code: the code.
+        on: the date of service.
+        places: sites of the practice; those with a locality or a payment model are shown with their own amounts.
+    """
     services = tables.services
     family = next((f for f in services.families.values() if code in (f.base, f.add_on)), None)
     programme = None if family is None else services.programmes[family.programme]
@@ -75,6 +86,17 @@ def show_code(tables: Tables, code: str, on: date) -> CodeView:
         cap=None if family is None else family.add_on_cap if is_add_on else 1,
         amount_non_facility=services.unit_amount(code, on, facility=False),
         amount_facility=services.unit_amount(code, on, facility=True),
+        site_rates={
+            place.name: services.rate(
+                code,
+                on,
+                facility=place.place_of_service in services.facility_places,
+                locality=place.locality,
+                qualifying_apm=place.qualifying_apm,
+            )
+            for place in places
+            if place.locality is not None or place.qualifying_apm
+        },
         rate_status=None if row is None else row.rate_status,
         gates=(*(programme.gates if programme else ()), *(family.gates if family else ())),
         conflicts=tuple(c for c in services.conflicts if programme is not None and programme.name in c.programmes),
