@@ -21,6 +21,7 @@ BASE = "https://server.example/fhir"
 TYPES = [
     *("Patient", "Encounter", "Condition", "CarePlan", "Goal", "Consent", "Coverage", "Communication", "CareTeam"),
     *("Claim", "ChargeItem", "ExplanationOfBenefit", "Procedure", "Provenance", "Group"),
+    *("MedicationRequest", "AllergyIntolerance"),
     *("Practitioner", "PractitionerRole", "Organization", "Location"),
 ]
 PATIENT_ELEMENTS = {
@@ -28,6 +29,7 @@ PATIENT_ELEMENTS = {
     "Coverage": "beneficiary",
     "Claim": "patient",
     "ExplanationOfBenefit": "patient",
+    "AllergyIntolerance": "patient",
 }
 Fault = "Callable[[httpx.Request], httpx.Response | None]"
 

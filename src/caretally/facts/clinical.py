@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from caretally.facts.calendar import ServiceMonth
     from caretally.facts.codes import Coding
     from caretally.facts.moment import Moment
+    from caretally.facts.record import PlanActivity, PlanShare
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +106,13 @@ class CarePlanFact(Fact):
     elections: tuple[Election, ...] = ()
     pcm_elements: tuple[PcmElement, ...] = ()
     narrative_only: bool = False
+    narrative_adds: bool = False
+    """The narrative says more than the elements do, by its own word (``text.status`` additional)."""
+    prose: bool = False
+    """A description or note is there, which nobody can check by element."""
+    activities: tuple[PlanActivity, ...] = ()
+    shares: tuple[PlanShare, ...] = ()
+    """Messages that took the plan to other practitioners or organizations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,3 +203,5 @@ class PatientFact(Fact):
     """Other Patient records of the same person (Patient.link)."""
     beneficiary_digest: str | None = None
     """SHA-256 of the Medicare beneficiary identifier, to find two records of one person; never the identifier."""
+    demographics: tuple[str, ...] = ()
+    """Which of name, birth date and sex are recorded; never what they say."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from caretally.facts.calendar import ServiceMonth
+    from caretally.facts.record import Paper
 
 Status = Literal["billable", "not-billable", "hold"]
 Action = Literal["create", "update", "replace", "void", "none"]
@@ -252,6 +253,8 @@ class Determination:
     evidence: Evidence = field(default_factory=Evidence)
     trace: Trace = field(default_factory=Trace)
     action: Action = "none"
+    paper: tuple[Paper, ...] = ()
+    """What the record holds of the documentation, for each programme that was judged."""
 
     @property
     def logged_seconds(self) -> int:
@@ -296,6 +299,7 @@ class Determination:
             },
             "action": self.action,
             "place_of_service": self.place_of_service,
+            "paper": [paper.to_json() for paper in self.paper],
             "evidence": self.evidence.to_json(),
             "trace": self.trace.to_json(),
         }

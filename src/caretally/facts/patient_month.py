@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         StayFact,
         VisitFact,
     )
+    from caretally.facts.record import AllergyFact, EmergencyFact, GoalFact, MedicationFact
     from caretally.facts.time_entry import TimeEntry
 
 
@@ -49,6 +50,10 @@ class PatientFacts:
     claim_lines: tuple[ClaimLineFact, ...] = ()
     care_team_leads: tuple[str, ...] = ()
     """Practitioners who lead an active CareTeam of the patient."""
+    medications: tuple[MedicationFact, ...] = ()
+    allergies: tuple[AllergyFact, ...] = ()
+    goals: tuple[GoalFact, ...] = ()
+    emergencies: tuple[EmergencyFact, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

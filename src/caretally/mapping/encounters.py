@@ -1,4 +1,4 @@
-"""Visits, inpatient stays and hospice services: what other Encounters say about the month."""
+"""Visits, inpatient stays, emergency visits and hospice services: what other Encounters say about the month."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from caretally.facts.clinical import HospiceFact, StayFact, VisitFact
 from caretally.facts.codes import Coding
+from caretally.facts.record import EmergencyFact
 from caretally.mapping.time_entries import ENTRY_STATUSES
 from caretally.mapping.values import Refusal, as_coding, is_procedure
 
@@ -27,11 +28,12 @@ class Encounters:
     visits: list[VisitFact]
     stays: list[StayFact]
     hospices: list[HospiceFact]
+    emergencies: list[EmergencyFact]
 
 
 def encounters(reading: Reading, time_entries: frozenset[str]) -> Encounters:
     """Build visits, stays and hospice facts; an Encounter that is a time entry is not also a visit."""
-    found = Encounters([], [], [])
+    found = Encounters([], [], [], [])
     for view in ("encounter", "visit"):
         for source, row in reading.rows(view):
             if source.reference in time_entries:
@@ -54,7 +56,8 @@ def _add(reading: Reading, source: Source, row: Row, found: Encounters) -> bool:
     inpatient_codes = {rule.code for rule in terminology.set("inpatient-class").rules}
     inpatient = row.has("class") and any(str(o.get("code")) in inpatient_codes for o in row.objects("class"))
     hospice = terminology.set("hospice").first(codings) is not None
-    if not (procedures or inpatient or hospice):
+    emergency = _is_emergency(reading, row, codings)
+    if not (procedures or inpatient or hospice or emergency):
         return False
     status = row.status("status", ENTRY_STATUSES)
     if status not in _HAPPENED:
@@ -80,10 +83,20 @@ def _add(reading: Reading, source: Source, row: Row, found: Encounters) -> bool:
                 end=end.last_day if end else None,
             )
         )
+    if emergency:
+        found.emergencies.append(EmergencyFact(reference=source.reference, version=source.version, day=start.first_day))
     if procedures and status == "finished" and start.names_a_day:
         virtual = tuple(c for c in stay if c.code == _VIRTUAL)
         found.visits.append(_visit(reading, source, row, (*procedures, *virtual), start, end))
     return True
+
+
+def _is_emergency(reading: Reading, row: Row, codings: tuple[Coding, ...]) -> bool:
+    """Whether an Encounter was in an emergency department: by its class, as for stays by code alone, or its type."""
+    terminology = reading.context.terminology
+    codes = {rule.code for rule in terminology.set("emergency-class").rules}
+    by_class = row.has("class") and any(str(o.get("code")) in codes for o in row.objects("class"))
+    return by_class or terminology.set("emergency-visit").first(codings) is not None
 
 
 def _visit(

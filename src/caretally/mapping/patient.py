@@ -18,6 +18,7 @@ from caretally.mapping.copies import settle_copies
 from caretally.mapping.encounters import encounters
 from caretally.mapping.plans import care_plans, care_teams
 from caretally.mapping.reading import Reading
+from caretally.mapping.record import allergies, goals, medications
 from caretally.mapping.report import Report
 from caretally.mapping.time_entries import time_entries
 
@@ -76,6 +77,10 @@ def map_patient(patient: str, resources: Sequence[dict[str, Any]], context: Mapp
         hospices=tuple(others.hospices),
         claim_lines=tuple(on_file.lines),
         care_team_leads=active_leads,
+        medications=medications(reading),
+        allergies=allergies(reading),
+        goals=goals(reading),
+        emergencies=tuple(others.emergencies),
     )
     return MappedPatient(facts=facts, issues=report.rows(), accounted=_account(reading, settled.fates))
 
@@ -116,6 +121,7 @@ def _patient(reading: Reading, patient: str) -> PatientFact:
         deceased_undated=any(f.deceased_undated for f in (own, *records.values())),
         linked=tuple(sorted(linked - {patient})),
         beneficiary_digest=digests[0] if digests else subscriber,
+        demographics=own.demographics,
     )
 
 
@@ -129,6 +135,11 @@ def _record(reading: Reading, source: Source, row: Row) -> PatientFact:
         deceased_undated=row.flag("deceased_flag"),
         linked=reading.references(row, "linked"),
         beneficiary_digest=next(identifiers, None),
+        demographics=tuple(
+            what
+            for what, column in (("name", "has_name"), ("birth date", "has_birth_date"), ("sex", "has_sex"))
+            if row.flag(column)
+        ),
     )
 
 

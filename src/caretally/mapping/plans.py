@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from caretally.facts.calendar import ServiceMonth
 from caretally.facts.clinical import CarePlanFact, DecisionMaking, Election, PcmElement
+from caretally.facts.record import PlanShare
 from caretally.facts.time_entry import RoleClass
+from caretally.mapping.record import plan_activities
 from caretally.mapping.references import target_of
 from caretally.mapping.roles import role_class
 from caretally.mapping.values import Refusal
@@ -25,6 +27,8 @@ _STATUSES = frozenset({"draft", "active", "on-hold", "revoked", "completed", "en
 _INTENTS = frozenset({"proposal", "plan", "order", "option"})
 _LEVELS = frozenset({"straightforward", "low", "moderate", "high"})
 _SENT = frozenset({"completed"})
+_PATIENT_SIDE = frozenset({"Patient", "RelatedPerson"})
+_PROVIDERS = frozenset({"Practitioner", "PractitionerRole", "Organization", "CareTeam"})
 
 
 def care_plans(reading: Reading, leads: Mapping[str, str]) -> tuple[CarePlanFact, ...]:
@@ -45,6 +49,8 @@ class _Builder:
         self.levels = self._statements("decision_making", self._level)
         self.elections = self._statements("billing_election", self._election)
         self.elements = self._statements("pcm_element", self._element)
+        self.activities = plan_activities(reading)
+        self.shares: dict[str, list[PlanShare]] = defaultdict(list)
         self.copies, self.copy_references = self._copies()
 
     def _statements(self, view: str, build: Callable[[Source, Row], T]) -> dict[str, list[T]]:
@@ -81,19 +87,24 @@ class _Builder:
         return PcmElement(element=element, attested=day, by=self._by(source, row))
 
     def _copies(self) -> tuple[dict[str, list[Moment]], dict[str, list[str]]]:
-        """Find the Communications by which a plan went to the patient or a caregiver."""
+        """Find the Communications by which a plan went to the patient or a caregiver, and to other providers."""
         given: dict[str, list[Moment]] = defaultdict(list)
         references: dict[str, list[str]] = defaultdict(list)
         for source, row in self.reading.rows("care_plan_copy"):
             try:
-                received = any(target_of(r).type in {"Patient", "RelatedPerson"} for r in row.objects("recipients"))
+                recipients = {target_of(r).type for r in row.objects("recipients")}
+                received, shared = bool(recipients & _PATIENT_SIDE), bool(recipients & _PROVIDERS)
                 stamp = row.stamp("sent", self.reading.context.zone) or row.stamp("received", self.reading.context.zone)
-                if row.text("status") not in _SENT or not received or stamp is None:
+                if row.text("status") not in _SENT or not (received or shared) or stamp is None:
                     continue
                 for plan in self.reading.references(row, "plans"):
-                    given[plan].append(stamp.latest())
-                    references[plan].append(source.reference)
                     self.reading.used.add(source.reference)
+                    if received:
+                        given[plan].append(stamp.latest())
+                        references[plan].append(source.reference)
+                    if shared:
+                        share = PlanShare(plan=plan, moment=stamp.latest(), reference=source.reference)
+                        self.shares[plan].append(share)
             except Refusal as refusal:
                 self.reading.report.refuse(source, refusal)
                 self.reading.refused.add(source.reference)
@@ -137,6 +148,10 @@ class _Builder:
             elections=tuple(self.elections.get(source.reference, ())),
             pcm_elements=tuple(self.elements.get(source.reference, ())),
             narrative_only=row.flag("has_narrative") and not structured,
+            narrative_adds=row.flag("has_more_in_narrative"),
+            prose=row.flag("has_prose"),
+            activities=tuple(self.activities.get(source.reference, ())),
+            shares=tuple(self.shares.get(source.reference, ())),
         )
 
 

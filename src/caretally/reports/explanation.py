@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from caretally.facts.policy import Policy
+from caretally.reports.paper import LISTS, paper_lines
 from caretally.reports.wording import (
     action_words,
     clock,
@@ -52,6 +53,7 @@ def explain_text(determination: Mapping[str, Any], *, labels: Mapping[str, str] 
         ("Thresholds", _ladder(determination)),
         ("Choice", _choice(determination)),
         ("Notices", _findings(determination.get("notices", ()))),
+        *((title, paper_lines(determination, key)) for key, title, _ in LISTS),
         ("Switches that differ from the default", _switches(determination)),
         ("Evidence", _evidence(determination)),
         ("Versions", _versions(determination)),

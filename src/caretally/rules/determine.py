@@ -14,6 +14,7 @@ from caretally.rules.duplicates import DONE_STATUSES
 from caretally.rules.enrolment import cases
 from caretally.rules.gates import GateOutcome, ProgrammeView, evaluate_gates, look_at
 from caretally.rules.ladder import is_facility, lines_of, rate_of
+from caretally.rules.paper import paper_of, paper_warnings
 from caretally.rules.selection import Choice, choose
 from caretally.rules.time_credit import Credit, credit
 
@@ -101,6 +102,7 @@ def _determine(case: Case) -> Determination:
         ),
         evidence=_evidence(case, view, ledger),
         trace=_trace(case, judged, taken, ledger),
+        paper=tuple(paper_of(j.view, ledger) for j in judged),
     )
 
 
@@ -246,6 +248,8 @@ def _notices(
     ):
         if references:
             found.append(_finding(case, notice, "", references))
+    for one in judged:
+        found += [_finding(case, *warned, one.name) for warned in paper_warnings(one.view, ledger)]
     if ledger.other_codes:
         found.append(_finding(case, Notice.UNUSED_SEPARATE_CODE, ", ".join(ledger.other_codes)))
     return tuple(_distinct(found))
