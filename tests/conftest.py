@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.postgresql import PostgresServer
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -71,3 +73,12 @@ def only_loopback() -> Iterator[None]:
     patch.setattr(socket, "getaddrinfo", getaddrinfo)
     yield
     patch.undo()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of the session; a test that kills it starts it again."""
+    server = PostgresServer()
+    server.start()
+    yield server
+    server.stop()

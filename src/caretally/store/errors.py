@@ -18,6 +18,10 @@ class StoreVersionError(ConfigurationError):
     """The store was made by a newer release."""
 
 
+class StoreUpgradeError(ConfigurationError):
+    """The store was made by an older release and is not changed before somebody has made a backup."""
+
+
 class StoreBindingError(ConfigurationError):
     """The store belongs to another server, folder or tenant."""
 
@@ -28,6 +32,10 @@ class StoreUnusableError(ConfigurationError):
 
 class StoreWriteError(WriteError):
     """The store cannot be written: read-only, or the disk is full."""
+
+
+class StoreLostError(WriteError):
+    """The database that holds the store went away in the middle of a run."""
 
 
 class StoreBusyError(LockedError):
@@ -62,6 +70,36 @@ _SIGNS: tuple[tuple[tuple[str, ...], type[ConfigurationError | WriteError | Lock
         ("disk i/o error",),
         StoreWriteError,
         "the disk that holds the store {place} fails to read or write: check it and run again",
+    ),
+    (
+        (
+            "terminating connection",
+            "server closed the connection",
+            "connection is lost",
+            "the connection is closed",
+            "connection is bad",
+            "consuming input failed",
+            "sending query failed",
+            "no connection to the server",
+        ),
+        StoreLostError,
+        (
+            "the database of the store {place} went away: start it and run again; what was recorded is kept, and what "
+            "was on its way is looked up on the server first"
+        ),
+    ),
+    (
+        ("authentication failed", "no password supplied", 'database "', 'role "', "no pg_hba.conf entry"),
+        StoreUnusableError,
+        (
+            "the database of the store {place} does not let us in: user, password (by url_env) or the database's name "
+            "is wrong, or the database has not been made yet"
+        ),
+    ),
+    (
+        ("starting up", "shutting down", "connection refused", "connection failed", "failed to resolve host"),
+        StoreUnusableError,
+        "the database of the store {place} does not answer: start it, or correct the address of [store] or --store",
     ),
     (
         ("unable to open",),

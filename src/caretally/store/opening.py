@@ -9,28 +9,51 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select, text
+from sqlalchemy import Connection, Engine, create_engine, event, insert, select, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.util import immutabledict
 
 from caretally.errors import ConfigurationError
 from caretally.store import schema
-from caretally.store.errors import StoreBindingError, StoreUnusableError, StoreVersionError, translate
+from caretally.store.errors import StoreBindingError, StoreUnusableError, translate
+from caretally.store.upgrading import HEAD, upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sqlalchemy.engine import ExceptionContext
 
-HEAD = "0002"
-"""Latest migration; revisions are numbered, so that a newer store can be told from a damaged one."""
+__all__ = [
+    "HEAD",
+    "STORE_FILE",
+    "Store",
+    "StoreBinding",
+    "open_existing_store",
+    "open_store",
+    "store_file",
+    "temporary_store",
+]
 
 STORE_FILE = "caretally.sqlite"
 """Name of the store inside a folder."""
 
 BUSY_SECONDS = 10
 _WRITE = "caretally_write"
-_MIGRATION_LOCK = 5_820_411_006  # any number, the same in every release
+_WRITER_LOCK = 5_820_411_006  # any number, the same in every release
+_POSTGRESQL = {
+    "connect_timeout": BUSY_SECONDS,
+    "application_name": "caretally",
+    # A machine that vanished is noticed within a minute, on either side.
+    "keepalives_idle": 20,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    # What is committed must be on the disk of the database, whatever its own default is.
+    "options": (
+        "-c synchronous_commit=on -c timezone=UTC "
+        "-c tcp_keepalives_idle=20 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,13 +83,19 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Give a connection for reading; what it sees does not change while it is open."""
-        with self.engine.begin() as connection:
-            yield connection
+        with self.engine.connect() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Give a connection for writing; all of it is kept at the end, or nothing after an error."""
         with self.engine.connect().execution_options(**{_WRITE: True}) as connection, connection.begin():
+            if connection.dialect.name == "postgresql":
+                # One writer after the other, as in a file: numbers that are counted on stay without gaps and copies.
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _WRITER_LOCK})
             yield connection
 
     def close(self) -> None:
@@ -82,16 +111,18 @@ class Store:
         self.close()
 
 
-def open_store(location: str | Path, *, binding: StoreBinding, opened_at: str) -> Store:
+def open_store(location: str | Path, *, binding: StoreBinding, opened_at: str, backed_up: bool = False) -> Store:
     """Open a store, make it where there is none, and bring its tables up to date.
 
     Args:
         location: path of a SQLite file, or a database URL.
         binding: what the store must belong to; a new one is bound to it.
         opened_at: instant in UTC, ISO 8601.
+        backed_up: see `upgrading.upgrade`.
 
     Raises:
         StoreVersionError: it was made by a newer release.
+        StoreUpgradeError: it is an older one on a database server that nobody has backed up.
         StoreBindingError: it belongs to another server, folder or tenant.
         StoreDamagedError, StoreUnusableError, StoreWriteError, StoreBusyError: it cannot be used now.
     """
@@ -99,7 +130,7 @@ def open_store(location: str | Path, *, binding: StoreBinding, opened_at: str) -
     _keep_private(url)
     store = Store(_engine(url), _place(url))
     try:
-        _migrate(store)
+        upgrade(store, backed_up=backed_up)
         _bind(store, binding, opened_at)
     except BaseException:
         store.close()
@@ -107,8 +138,12 @@ def open_store(location: str | Path, *, binding: StoreBinding, opened_at: str) -
     return store
 
 
-def open_existing_store(location: str | Path) -> Store:
+def open_existing_store(location: str | Path, *, backed_up: bool = False) -> Store:
     """Open a store that is there, whatever it belongs to, to look something up.
+
+    Args:
+        location: path of a SQLite file, or a database URL.
+        backed_up: see `upgrading.upgrade`.
 
     Raises:
         StoreUnusableError: there is none.
@@ -119,7 +154,7 @@ def open_existing_store(location: str | Path) -> Store:
         raise StoreUnusableError(f"there is no store at {_place(url)}: run apply first, or name another with --store")
     store = Store(_engine(url), _place(url))
     try:
-        _migrate(store)
+        upgrade(store, backed_up=backed_up)
     except BaseException:
         store.close()
         raise
@@ -163,6 +198,8 @@ def _url(location: str | Path) -> URL:
         raise ConfigurationError(
             f"the store is a {url.get_backend_name()} database; wanted is a file for SQLite or a postgresql URL"
         )
+    if url.drivername == "postgresql":
+        url = url.set(drivername="postgresql+psycopg")  # the one driver that we are tested with
     if url.get_backend_name() == "sqlite" and not url.database:
         raise ConfigurationError("a store in memory forgets what was sent; give the path of a file")
     return url
@@ -185,14 +222,14 @@ def _keep_private(url: URL) -> None:
 def _place(url: URL) -> str:
     if url.get_backend_name() == "sqlite":
         return str(url.database)
-    return url.set(username=None, password=None, query={}).render_as_string()
+    return url._replace(username=None, password=None, query=immutabledict()).render_as_string()
 
 
 def _engine(url: URL) -> Engine:
     sqlite = url.get_backend_name() == "sqlite"
     try:
         engine = create_engine(
-            url, hide_parameters=True, **({"connect_args": {"timeout": BUSY_SECONDS}} if sqlite else {})
+            url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS} if sqlite else _POSTGRESQL
         )
     except ModuleNotFoundError as error:
         raise ConfigurationError(
@@ -229,45 +266,6 @@ def _begin_sqlite(connection: Connection) -> None:
     # A writer takes its lock at once: taking it in the middle would fail without waiting.
     write = connection.get_execution_options().get(_WRITE, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
-
-
-def _migrate(store: Store) -> None:
-    with store.reading() as connection:
-        if _revision(connection, store.place) == HEAD:
-            return
-    with store.writing() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-        if _revision(connection, store.place) == HEAD:
-            return  # another process was faster
-        _upgrade(connection)
-
-
-def _revision(connection: Connection, place: str) -> str | None:
-    names = inspect(connection).get_table_names()
-    if "alembic_version" not in names:
-        if names:
-            raise StoreUnusableError(f"{place} holds other tables ({len(names)}) and is not a Caretally store")
-        return None
-    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    revision = None if found is None else str(found)
-    if revision is not None and revision > HEAD:
-        raise StoreVersionError(
-            f"the store {place} has version {revision}, made by a newer release; this one knows up to {HEAD}. "
-            "Update Caretally, or use another store"
-        )
-    return revision
-
-
-def _upgrade(connection: Connection) -> None:
-    # Imported here: it costs a fifth of a second that an up-to-date store need not pay.
-    from alembic import command  # noqa: PLC0415
-    from alembic.config import Config  # noqa: PLC0415
-
-    config = Config()
-    config.set_main_option("script_location", "caretally.store:migrations")
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
 
 
 def _bind(store: Store, binding: StoreBinding, opened_at: str) -> None:

@@ -38,6 +38,17 @@ store_binding = Table(
     Column("created_at", Text, nullable=False),
 )
 
+lease = Table(
+    "lease",
+    metadata,
+    # Who holds what on a database that machines share. Milliseconds since 1970 by the clock of the database.
+    Column("name", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("session", BigInteger, nullable=False),
+    Column("taken_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+)
+
 run = Table(
     "run",
     metadata,

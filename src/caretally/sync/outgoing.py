@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from caretally.billing import ChangeSet
+    from caretally.store.locking import Hold
     from caretally.store.opening import Store
     from caretally.sync.writes import Sink
 
@@ -27,6 +28,7 @@ class Outgoing:
 
     Attributes:
         at_once: parcels of one lot; a folder replaces whole files for each, a server takes one at a time.
+        hold: asked before each lot whether the store is still ours.
     """
 
     store: Store
@@ -35,6 +37,7 @@ class Outgoing:
     report: RunReport
     now: Callable[[], str]
     at_once: int
+    hold: Hold | None = None
     _intents: list[outbox.Intent] = field(default_factory=list)
     _parcels: list[Parcel] = field(default_factory=list)
 
@@ -67,9 +70,12 @@ class Outgoing:
 
         Raises:
             WriteError: the sink or the store cannot be written; the intents stay open for the next run.
+            LockedError: somebody else may have the store by now; nothing of the lot was sent.
         """
         if not self._parcels:
             return
+        if self.hold is not None:
+            self.hold.check()
         outbox.add_intents(self.store, self._intents)
         failpoint("intents-committed")
         deliveries = self.sink.deliver(self._parcels)

@@ -39,10 +39,11 @@ def run_month(request: RunRequest) -> RunReport:
             held.enter_context(request.sink.lock())
             location, binding = store_of(request.sink, named=request.store, tenant=request.tenant)
             store = held.enter_context(open_store(location, binding=binding, opened_at=instant_of(request)))
-            held.enter_context(store_lock(store, request.sink.target))
+            hold = held.enter_context(store_lock(store, request.sink.target))
         else:
             store = held.enter_context(temporary_store(opened_at=instant_of(request)))
-        return MonthRun(request, store).go()
+            hold = None
+        return MonthRun(request, store, hold).go()
 
 
 def _check(request: RunRequest) -> None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from caretally.facts.determination import Determination
     from caretally.facts.issue import Issue
     from caretally.facts.practice import Practice
+    from caretally.store.locking import Hold
     from caretally.store.opening import Store
     from caretally.sync.deciding import FirstPass, PatientRecord
     from caretally.sync.pulling import PullResult
@@ -47,9 +48,10 @@ _MILLISECONDS = 1_000
 class MonthRun:
     """One run on its way; its steps are called in their order by `go`."""
 
-    def __init__(self, request: RunRequest, store: Store) -> None:
+    def __init__(self, request: RunRequest, store: Store, hold: Hold | None = None) -> None:
         self.request = request
         self.store = store
+        self.hold = hold
         self.report = RunReport(
             run_id=uuid4().hex,
             command=request.command,
@@ -315,6 +317,7 @@ class MonthRun:
             source_key=self.request.source.key,
             report=self.report,
             now=self._now,
+            hold=self.hold,
             at_once=_FOLDER_LOT if isinstance(sink, FolderSink) else _SERVER_LOT,
         )
 
