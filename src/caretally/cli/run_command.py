@@ -16,6 +16,7 @@ from caretally.cli.failure import end_badly, error_document
 from caretally.cli.last_store import remember_store
 from caretally.cli.progress import progress_of
 from caretally.errors import SourceError, UsageError
+from caretally.reports.explanation import check_lines
 from caretally.reports.overview import OverviewRow, overview
 from caretally.reports.summary import Tally, summary_lines
 from caretally.reports.wording import count
@@ -77,6 +78,8 @@ class Seen:
             self.output.text(line)
         for reason in determination["reasons"]:
             self.output.text(f"    {reason['code']}: {reason['message']}")
+        for line in check_lines(determination):
+            self.output.text(f"    {line}")
 
 
 def _is_proposed(planned: Planned) -> bool:
@@ -89,6 +92,7 @@ def _short(determination: dict[str, Any], changes: list[str], *, proposed: bool)
         **{key: determination[key] for key in keys},
         "reasons": [reason["code"] for reason in determination["reasons"]],
         "notices": [notice["code"] for notice in determination["notices"]],
+        "claim_checks": determination["claim_checks"],
         "proposed": proposed,
         "changes": changes,
     }
@@ -238,6 +242,9 @@ def report_lines(report: RunReport, *, dry_run: bool) -> list[str]:
         lines.append(f"proposed, and waiting for a person: {proposed}; see: caretally review list")
     if report.recovered:
         lines.append("finished from an interrupted run: " + ", ".join(f"{n} {w}" for w, n in report.recovered.items()))
+    if report.claim_checks:
+        found = ", ".join(f"{code} {number}" for code, number in sorted(report.claim_checks.items()))
+        lines.append(f"claims that lack something before they can be sent: {found}; see: caretally explain")
     if report.issue_count:
         found = count(report.issue_count, "resource or fact", "resources or facts")
         lines.append(f"{found} refused or doubtful: {_issue_codes(report)}")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from caretally.facts.calendar import ServiceMonth
+    from caretally.facts.claim_check import CheckOutcome
     from caretally.facts.record import Paper
 
 Status = Literal["billable", "not-billable", "hold"]
@@ -255,6 +256,8 @@ class Determination:
     action: Action = "none"
     paper: tuple[Paper, ...] = ()
     """What the record holds of the documentation, for each programme that was judged."""
+    claim_checks: CheckOutcome | None = None
+    """What the checks of its claim found; None where no claim is made."""
 
     @property
     def logged_seconds(self) -> int:
@@ -300,6 +303,7 @@ class Determination:
             "action": self.action,
             "place_of_service": self.place_of_service,
             "paper": [paper.to_json() for paper in self.paper],
+            "claim_checks": None if self.claim_checks is None else self.claim_checks.to_json(),
             "evidence": self.evidence.to_json(),
             "trace": self.trace.to_json(),
         }

@@ -52,6 +52,7 @@ def explain_text(determination: Mapping[str, Any], *, labels: Mapping[str, str] 
         ("Minutes", _minutes(determination)),
         ("Thresholds", _ladder(determination)),
         ("Choice", _choice(determination)),
+        ("Claim checks", _checks(determination)),
         ("Notices", _findings(determination.get("notices", ()))),
         *((title, paper_lines(determination, key)) for key, title, _ in LISTS),
         ("Switches that differ from the default", _switches(determination)),
@@ -128,6 +129,25 @@ def _findings(findings: Iterable[Mapping[str, Any]]) -> Iterator[str]:
             yield "    evidence: " + ", ".join(finding["evidence"])
         if finding.get("cite"):
             yield "    source: " + finding["cite"]
+
+
+def check_lines(determination: Mapping[str, Any]) -> Iterator[str]:
+    """Return a line for each check that the claim did not pass: what is wrong, and who can mend it."""
+    for check in (determination.get("claim_checks") or {}).get("failed", ()):
+        yield f"{check['code']}  {check['message']} ({check['where']}: {check['found']})"
+        forms = f" to {', '.join(check['formats'])}" if check.get("formats") else ""
+        effect = {"nothing": "advice", "export": f"stops the export{forms}"}.get(
+            check["stops"], "stops release without a person, and every export"
+        )
+        yield f"    {effect}; {check['who']}: {check['fix']}"
+
+
+def _checks(determination: Mapping[str, Any]) -> Iterator[str]:
+    outcome = determination.get("claim_checks")
+    if not outcome:
+        return
+    yield f"{outcome['passed']} passed, {count(len(outcome['failed']), 'finding')}"
+    yield from check_lines(determination)
 
 
 def _gates(determination: Mapping[str, Any]) -> Iterator[str]:

@@ -213,6 +213,12 @@ def read_practice(
     )
 
 
+def claim_parties(store: Store, pull_id: str) -> dict[str, Mapping[str, Any]]:
+    """Give everybody of the practice whom a claim may name, by reference."""
+    rows = staging.of_types(store, pull_id, ("Practitioner", "Organization"))
+    return {row.reference: read_body(row.body) for row in rows}
+
+
 def default_policy(policies: PolicyBook, sites: Sequence[Site]) -> Policy:
     """Return the switches of the practice where no patient and no practitioner is in question yet."""
     site = next((one for one in sites if one.organization is None), None) or next(iter(sites), Site(name="default"))

@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from caretally.billing import ApprovalRefusedError, BillingContext, ClaimIdentity, approve, plan_changes, settled
+from caretally.billing import (
+    ApprovalRefusedError,
+    BillingContext,
+    ClaimIdentity,
+    approve,
+    check_month,
+    plan_changes,
+    settled,
+)
 from caretally.facts.issue import Issue
 from caretally.store import outbox
 from caretally.sync.beneficiaries import month_of
@@ -15,7 +23,8 @@ from caretally.sync.sinks.folder import own_key
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from caretally.billing import ChangeSet, Decision, OnFile
+    from caretally.billing import ChangeSet, ClaimReader, Decision, OnFile
+    from caretally.facts.claim_check import CheckOutcome, ClaimCheckTables
     from caretally.facts.determination import Determination
     from caretally.store.opening import Store
     from caretally.sync.deciding import PatientRecord
@@ -70,6 +79,7 @@ class Planner:
 
     Attributes:
         source_key, authoritative: of the source.
+        reader, checks: what a claim is checked with before it is written.
         approvals: None: the run writes what is determined; else it writes only what people approve.
         store: where it is known which source a claim came from.
     """
@@ -81,6 +91,10 @@ class Planner:
     resource_types: frozenset[str]
     store: Store
     approvals: tuple[Approval, ...] | None
+    reader: ClaimReader
+    checks: ClaimCheckTables
+    parties: Mapping[str, Mapping[str, Any]]
+    """Practitioners and organizations by reference."""
 
     def plan(self, determination: Determination, record: PatientRecord) -> Planned:
         """Plan one determination.
@@ -91,6 +105,11 @@ class Planner:
         on_file = self._of_identity(determination, record.own)
         complete = self._complete(determination, record, on_file)
         billing = replace(self.billing, insurer=_payor(determination.evidence.coverage, record))
+        outcome = self._checked(determination, billing, record)
+        determination = replace(determination, claim_checks=outcome)
+        if outcome is not None and outcome.stops_release:
+            # Nobody looks at what is released by itself: a claim that a payer must deny waits for a person.
+            billing = replace(billing, release="review")
         if self.approvals is None:
             changes = plan_changes(determination, on_file, billing, patient_in_complete_pull=complete)
             return Planned(determination=settled(determination, changes), change_set=changes)
@@ -121,6 +140,16 @@ class Planner:
             and one.resource.get("status") not in _TAKEN_BACK
             and month_of(one.resource) == month
         ]
+
+    def _checked(
+        self, determination: Determination, billing: BillingContext, record: PatientRecord
+    ) -> CheckOutcome | None:
+        if determination.status != "billable":
+            return None
+        own = {f"{one['resourceType']}/{one.get('id')}": one for one in record.resources}
+        return check_month(
+            determination, billing, self.reader, lambda key: own.get(key) or self.parties.get(key), self.checks
+        )
 
     def _of_identity(self, determination: Determination, own: Sequence[OnFile]) -> list[OnFile]:
         key = self._key(determination)

@@ -57,6 +57,7 @@ class RunReport:
         milliseconds: how long each part took.
         patients: how many records there were, were decided, are joined to another one, could not be read wholly.
         statuses, families, reasons, notices, actions: determinations by each of them.
+        claim_checks: claims that did not pass each check that stops something.
         amount: of everything billable, where rates are known.
         pulled: see `PullResult.counts`.
         mapped: resources by ``Type.fate``, as the mapping accounts for them.
@@ -88,6 +89,7 @@ class RunReport:
     reasons: Counter[str] = field(default_factory=Counter)
     notices: Counter[str] = field(default_factory=Counter)
     actions: Counter[str] = field(default_factory=Counter)
+    claim_checks: Counter[str] = field(default_factory=Counter)
     amount: Decimal = Decimal("0.00")
     pulled: Mapping[str, Any] = field(default_factory=dict)
     mapped: Counter[str] = field(default_factory=Counter)
@@ -152,6 +154,9 @@ class RunReport:
         self.reasons.update({finding.code for finding in determination.reasons})
         self.notices.update({finding.code for finding in determination.notices})
         self.actions[determination.action] += 1
+        if determination.claim_checks is not None:
+            failed = determination.claim_checks.failed
+            self.claim_checks.update({check.id for check in failed if check.rule.stops != "nothing"})
         if change_set is not None:
             self.proposed += change_set.proposed
             self.unchanged += not (change_set.changes or change_set.proposed)
@@ -183,6 +188,7 @@ class RunReport:
                 "by_action": dict(sorted(self.actions.items())),
                 "amount": str(self.amount),
             },
+            "claim_checks": dict(sorted(self.claim_checks.items())),
             "resources": {**self.pulled, "mapped": dict(sorted(self.mapped.items()))},
             "writes": {
                 kind: {name: count for (k, name), count in sorted(self.writes.items()) if k == kind}

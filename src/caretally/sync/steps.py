@@ -7,12 +7,12 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from caretally.billing import BillingContext, BillingError
+from caretally.billing import BillingContext, BillingError, ClaimReader
 from caretally.errors import CaretallyError
 from caretally.store import runs, staging
 from caretally.store.answers import AnswerRecord
 from caretally.store.decisions import DecisionRecord, add_decision
-from caretally.sync.deciding import Decider, place_of_fault, read_practice
+from caretally.sync.deciding import Decider, claim_parties, place_of_fault, read_practice
 from caretally.sync.failpoints import failpoint
 from caretally.sync.outgoing import Outgoing
 from caretally.sync.planning import Planned, Planner, decision_record
@@ -296,6 +296,9 @@ class MonthRun:
             resource_types=frozenset(types_to_read(request.tables)),
             store=self.store,
             approvals=request.approvals,
+            reader=ClaimReader(request.policies, practice),
+            checks=request.tables.claim_checks,
+            parties=claim_parties(self.store, self.pull_id),
         )
 
     def _publishing(self) -> Publishing:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from caretally.errors import TableError
 from caretally.facts.time_entry import RoleClass
+from caretally.tables.claim_checks import read_claim_checks
 from caretally.tables.locate import data_path, display_name
 from caretally.tables.payers import read_payers
 from caretally.tables.reading import nearest
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from caretally.facts.claim_check import ClaimCheckTables
     from caretally.facts.codes import CodeMap, Terminology
     from caretally.facts.policy import PayerPolicy
     from caretally.facts.resource_types import ResourceType
@@ -68,6 +70,7 @@ class Tables:
     views: Mapping[str, tuple[CompiledView, ...]]
     """By the name of the view: the base first, then each layer."""
     resource_types: tuple[ResourceType, ...]
+    claim_checks: ClaimCheckTables
     version: str
     """SHA-256 over the names and contents of all files."""
     files: tuple[str, ...]
@@ -108,11 +111,11 @@ def load_tables(
     terminology_files = sorted(root.glob("terminology/*.json")), _files(extra_terminology, ".json")
     payer_files = sorted(root.glob("payers/*.toml")), _files(extra_payers, ".toml")
     views = view_files(root / "views", mapping_layers)
-    resources = root / "resources.toml"
+    resources, checks = root / "resources.toml", root / "claim-checks.toml"
     files = sorted(
         {
             *services.years,
-            *(services.programmes, services.conflicts, services.reasons, services.localities, resources),
+            *(services.programmes, services.conflicts, services.reasons, services.localities, resources, checks),
             *services.extra_localities,
             *(path for group in (*terminology_files, *payer_files, views) for path in group),
         },
@@ -127,6 +130,7 @@ def load_tables(
         payers=read_payers(*payer_files, add_ons=add_on_codes(service_tables)),
         views=compiled,
         resource_types=read_resource_types(resources, (view for group in compiled.values() for view in group)),
+        claim_checks=read_claim_checks(checks, service_tables),
         version=version,
         files=tuple(display_name(path) for path in files),
         paths=tuple(files),
