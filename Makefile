@@ -1,13 +1,14 @@
 # make demo    the program on the practice that it ships with
 # make test    everything that must hold: style, types, layers, tests, also against a real FHIR server
 # make prove   the long proofs; their figures go to docs/proof.md
+# make profiles  profiles/resources from profiles/input and mappings/
 # make bench   measurements
 # make lock    the versions and hashes of all dependencies (UPGRADE=1: the newest ones)
 # make clean   removes what the others made
 SHELL := bash
 BIN := .venv/bin
 
-.PHONY: demo test prove bench lock clean
+.PHONY: demo test prove profiles bench lock clean
 
 demo:
 	@scripts/bootstrap
@@ -18,13 +19,17 @@ test:
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/mypy --explicit-package-bases tests scripts/prove.py docker/hapi/hapi.py
+	$(BIN)/mypy --explicit-package-bases tests scripts/prove.py scripts/make_profiles.py docker/hapi/hapi.py
 	$(BIN)/lint-imports
 	$(BIN)/pytest
 
 prove:
 	scripts/bootstrap --test
 	$(BIN)/python scripts/prove.py
+
+profiles:
+	scripts/bootstrap --test
+	$(BIN)/python scripts/make_profiles.py
 
 # A measurement that needs an argument says so and exits with 2: it is run by hand.
 bench:
@@ -40,4 +45,5 @@ lock:
 clean:
 	docker/hapi/hapi stop
 	rm -rf .venv build dist docker/hapi/target docker/hapi/cache
+	rm -rf profiles/node_modules profiles/.cache
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

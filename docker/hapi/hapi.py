@@ -28,7 +28,9 @@ HERE = Path(__file__).resolve().parent
 JAR = HERE / "target" / "caretally-hapi.jar"
 BUILD_STAMP = HERE / "target" / "built-from"
 CACHE = HERE / "cache"
+PROJECT = HERE.parents[1]
 MAIN_CLASS = "caretally.hapi.HapiServer"
+VALIDATOR_CLASS = "caretally.hapi.Validator"
 OLDEST_JAVA = 17
 AOT_JAVA = 25  # the first release whose start-up cache also remembers compiled profiles in one step
 SETTINGS = (
@@ -323,6 +325,29 @@ def train(options: argparse.Namespace) -> int:
     return 0
 
 
+def validate(options: argparse.Namespace) -> int:
+    """Validates JSON and NDJSON against R4 and profiles/; prints one JSON line a resource; exit 1 with an error."""
+    home, _ = find_jdk()
+    build()
+    command = [
+        str(home / "bin" / "java"),
+        # A run is short: the second compiler would cost more than it gives.
+        *("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Xmx{options.heap}", "-Dcaretally.log=OFF"),
+        *("-cp", str(JAR), VALIDATOR_CLASS),
+    ]
+    for folder in options.definitions or (PROJECT / "profiles" / "resources", PROJECT / "mappings" / "terminology"):
+        command += ["--definitions", str(folder)]
+    command += ["--rules", str(PROJECT / "profiles" / "applies.json"), *map(str, options.paths)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    sys.stdout.write(done.stdout)
+    if done.returncode != 0:
+        raise HapiError(f"the validator ended with exit {done.returncode}; what it said is above")
+    found = [message["severity"] for line in done.stdout.splitlines() for message in json.loads(line)["messages"]]
+    counted = ", ".join(f"{found.count(name)} {name}" for name in ("fatal", "error", "warning", "information"))
+    print(f"{len(done.stdout.splitlines())} resources: {counted}", file=sys.stderr)
+    return EXIT_FAILED if {"fatal", "error"} & set(found) else 0
+
+
 def jdk(_: argparse.Namespace) -> int:
     """Prints the home of the JDK that is used."""
     print(find_jdk()[0])
@@ -358,6 +383,11 @@ def parser() -> argparse.ArgumentParser:
     made["stop"].add_argument("--timeout", type=float, default=30.0, help="seconds between TERM and KILL")
     commands.add_parser("build", help=build.__doc__).set_defaults(action=build_only)
     commands.add_parser("jdk", help=jdk.__doc__).set_defaults(action=jdk)
+    checking = commands.add_parser("validate", help=validate.__doc__)
+    checking.set_defaults(action=validate)
+    checking.add_argument("paths", nargs="+", type=Path, help="files, or folders of .json and .ndjson")
+    checking.add_argument("--definitions", type=Path, action="append", help="folders of profiles instead of ours")
+    checking.add_argument("--heap", default="2g", help="largest Java heap (default: %(default)s)")
     for name in ("start", "train"):
         made[name].add_argument("--timeout", type=float, default=300.0, help="seconds to wait for readiness")
         made[name].add_argument("--heap", default="2g", help="largest Java heap (default: %(default)s)")
