@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from caretally.facts.codes import CANONICAL
@@ -12,6 +13,7 @@ from caretally.tables import Tables, load_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import date
     from pathlib import Path
 
     from caretally.facts.services import ServiceCode
@@ -20,6 +22,7 @@ AMOUNT = "amount:"
 PUBLISHER = "Caretally contributors"
 STATEMENT_DATE = "2026-11-01"
 SETTING = f"{CANONICAL}/StructureDefinition/rate-setting"
+VALID_PERIOD = f"{CANONICAL}/StructureDefinition/valid-period"
 SOURCE = f"{CANONICAL}/StructureDefinition/source"
 
 
@@ -62,25 +65,33 @@ def care_management_codes(tables: Tables) -> dict[str, Any]:
 
 def price(tables: Tables, row: ServiceCode) -> dict[str, Any]:
     """Return the ChargeItemDefinition of a code in a year: what the payer allows, in each setting."""
+    periods = amount_periods(tables, row)
     groups = []
-    for setting, facility in (("non-facility", False), ("facility", True)):
-        amount = tables.services.unit_amount(row.code, row.valid_from, facility=facility)
-        if amount is None:
-            continue
-        component = {
-            "type": "informational",
-            "code": {"coding": [{"system": f"{CANONICAL}/CodeSystem/price-kind", "code": "payer-rate"}]},
-            "amount": {"value": f"{AMOUNT}{amount}", "currency": "USD"},
-        }
-        extensions = [{"url": SOURCE, "valueString": row.source}, {"url": SETTING, "valueCode": setting}]
-        groups.append({"extension": extensions, "priceComponent": [component]})
+    for start, end in periods:
+        for setting, facility in (("non-facility", False), ("facility", True)):
+            amount = tables.services.unit_amount(row.code, start, facility=facility)
+            if amount is None:
+                continue
+            component = {
+                "type": "informational",
+                "code": {"coding": [{"system": f"{CANONICAL}/CodeSystem/price-kind", "code": "payer-rate"}]},
+                "amount": {"value": f"{AMOUNT}{amount}", "currency": "USD"},
+            }
+            extensions: list[dict[str, Any]] = [
+                {"url": SOURCE, "valueString": row.source},
+                {"url": SETTING, "valueCode": setting},
+            ]
+            if len(periods) > 1:
+                holds = {"start": start.isoformat(), **({"end": end.isoformat()} if end else {})}
+                extensions.append({"url": VALID_PERIOD, "valuePeriod": holds})
+            groups.append({"extension": extensions, "priceComponent": [component]})
     year = row.valid_from.year
     period = {"start": row.valid_from.isoformat()}
     if row.valid_to is not None:
         period["end"] = row.valid_to.isoformat()
     definition: dict[str, Any] = {
         "resourceType": "ChargeItemDefinition",
-        "id": f"cm-{row.code}-{row.valid_from.isoformat() if is_split(tables, row) else year}",
+        "id": f"cm-{row.code}-{year}",
         "meta": {"profile": [f"{CANONICAL}/StructureDefinition/cm-charge-item-definition"]},
         "url": f"{CANONICAL}/ChargeItemDefinition/{row.code}",
         "version": str(year),
@@ -88,7 +99,8 @@ def price(tables: Tables, row: ServiceCode) -> dict[str, Any]:
         "status": "active",
         "experimental": False,
         "publisher": PUBLISHER,
-        "description": f"{row.label}. The national amount of the Medicare physician fee schedule for one unit; "
+        "description": f"{row.label}. The national amount of the Medicare physician fee schedule for one unit, without "
+        "locality and without participation in a qualifying payment model; "
         + {"confirmed": "confirmed by a second source.", "secondary": "from a secondary source."}.get(
             row.rate_status, "no amount is known."
         ),
@@ -98,9 +110,15 @@ def price(tables: Tables, row: ServiceCode) -> dict[str, Any]:
     return {**definition, "propertyGroup": groups} if groups else definition
 
 
-def is_split(tables: Tables, row: ServiceCode) -> bool:
-    """Whether a code has more than one row in a year."""
-    return sum(r.code == row.code and r.valid_from.year == row.valid_from.year for r in tables.services.codes) > 1
+def amount_periods(tables: Tables, row: ServiceCode) -> list[tuple[date, date | None]]:
+    """Return the spans in which the amount of a row is one: a conversion factor may change within a year."""
+    starts = {row.valid_from}
+    for factor in tables.services.conversion_factors:
+        if row.valid_from < factor.valid_from and (row.valid_to is None or factor.valid_from <= row.valid_to):
+            starts.add(factor.valid_from)
+    ordered = sorted(starts)
+    ends = [day - timedelta(days=1) for day in ordered[1:]]
+    return list(zip(ordered, [*ends, row.valid_to], strict=True))
 
 
 def code_systems(terminology: Path) -> Iterator[dict[str, Any]]:
@@ -219,5 +237,3 @@ def expectation(what: dict[str, Any], level: str) -> dict[str, Any]:
     """Return an element of a CapabilityStatement with how much it is expected."""
     url = "http://hl7.org/fhir/StructureDefinition/capabilitystatement-expectation"
     return {"extension": [{"url": url, "valueCode": level}], **what}
-
-

@@ -124,8 +124,9 @@ Description: "The role of the person who leads care management, for CareTeam.par
 CodeSystem: ClaimFrequency
 Id: claim-frequency
 Title: "Claim frequency"
-Description: "Claim frequency code of a replacement, as on the paper form (box 22) and in the 837P (CLM05-3); a claim without it is an original."
+Description: "Claim frequency code, as on the paper form (box 22) and in the 837P (CLM05-3); a claim without it is an original."
 * insert OwnCodeSystem
+* #1 "Original"
 * #7 "Replacement"
 * #8 "Void"
 

@@ -119,12 +119,21 @@ Context: Claim, ChargeItem
 Extension: ClaimFrequencyExtension
 Id: claim-frequency
 Title: "Claim frequency"
-Description: "Claim frequency code of a claim that replaces one which the payer has; without it the claim is an original."
+Description: "Whether the claim is an original, replaces one which the payer has, or voids it; without it the claim is an original."
 Context: Claim
 * insert OwnExtension
 * value[x] only code
 * value[x] 1..1
 * value[x] from ClaimFrequencies (required)
+
+Extension: BillingProviderTin
+Id: billing-provider-tin
+Title: "Tax number of the billing provider"
+Description: "Tax number under which the claim is billed; R4 has no place for it on a claim."
+Context: Claim
+* insert OwnExtension
+* value[x] only Identifier
+* value[x] 1..1
 
 Extension: ClaimProgressExtension
 Id: claim-progress
@@ -160,8 +169,8 @@ Context: ValueSet.compose.include, ValueSet.compose.include.concept, ConceptMap.
 Extension: ValidPeriod
 Id: valid-period
 Title: "Valid period"
-Description: "The dates of service for which a row of a ValueSet or ConceptMap holds."
-Context: ValueSet.compose.include, ValueSet.compose.include.concept, ConceptMap.group, ConceptMap.group.element
+Description: "The dates of service for which a row of a ValueSet or ConceptMap, or an amount of a price list, holds."
+Context: ValueSet.compose.include, ValueSet.compose.include.concept, ConceptMap.group, ConceptMap.group.element, ChargeItemDefinition.propertyGroup
 * insert OwnExtension
 * value[x] only Period
 * value[x] 1..1

@@ -96,7 +96,7 @@ Description: "One code of a price list. A component of type base is what the pra
 * effectivePeriod MS
 * code 1..1 MS
 * applicability 0..0
-* propertyGroup.extension contains RateSettingExtension named setting 0..1
+* propertyGroup.extension contains RateSettingExtension named setting 0..1 and ValidPeriod named validPeriod 0..1
 * propertyGroup.applicability 0..0
 * propertyGroup.priceComponent MS
 * propertyGroup.priceComponent.factor 0..0

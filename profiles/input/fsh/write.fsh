@@ -44,7 +44,7 @@ Description: "The professional claim of one patient, calendar month and billing 
 * ^experimental = false
 * ^publisher = "Caretally contributors"
 * obeys cm-claim-1 and cm-claim-2 and cm-claim-3 and cm-claim-4
-* extension contains ContentDigest named contentDigest 1..1 and ClaimRevision named revision 1..1 and ClaimFrequencyExtension named frequency 0..1 and ClaimProgressExtension named progress 0..1 and ClaimWithdrawalExtension named withdrawal 0..1
+* extension contains ContentDigest named contentDigest 1..1 and ClaimRevision named revision 1..1 and ClaimFrequencyExtension named frequency 0..1 and BillingProviderTin named billingTin 0..1 and ClaimProgressExtension named progress 0..1 and ClaimWithdrawalExtension named withdrawal 0..1
 * identifier 2..* MS
 * identifier ^slicing.discriminator.type = #value
 * identifier ^slicing.discriminator.path = "system"
