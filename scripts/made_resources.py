@@ -201,9 +201,9 @@ def capability_statement(strategy: WriteStrategy, types: list[dict[str, Any]]) -
 def resource_capability(strategy: WriteStrategy, row: dict[str, Any]) -> dict[str, Any]:
     """Return what is asked about one resource type."""
     name = row["name"]
-    need = "SHALL" if row.get("required") else "SHOULD"
+    need = "SHALL" if row.get("required") else "MAY" if row.get("on_demand") else "SHOULD"
     written = name in WRITTEN_TYPES and strategy is not WriteStrategy.EXPORT_ONLY
-    codes = {"read": "SHOULD", "search-type": need}
+    codes = {"read": "MAY" if row.get("on_demand") else "SHOULD", "search-type": need}
     found: dict[str, Any] = {"type": name, "interaction": []}
     if written:
         codes = {"read": "SHALL", "search-type": "SHALL"}
@@ -220,7 +220,7 @@ def resource_capability(strategy: WriteStrategy, row: dict[str, Any]) -> dict[st
     parameters = [(text, need) for text in (row.get("patient_search"), row.get("date_search")) if text]
     parameters += [("identifier", "SHOULD")] if name in {"Claim", "ChargeItem"} else []
     parameters += [("target", "SHOULD")] if name == "Provenance" else []
-    parameters += [("_lastUpdated", "SHOULD")]
+    parameters += [("_lastUpdated", "MAY" if row.get("on_demand") else "SHOULD")]
     kinds = {"_id": "token", "identifier": "token", "date": "date", "_lastUpdated": "date"}
     found["searchParam"] = [
         expectation({"name": text, "type": kinds.get(text, "reference")}, level) for text, level in parameters

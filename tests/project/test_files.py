@@ -77,5 +77,10 @@ def test_bootstrap_installs_as_root_only_what_is_missing_and_stops_when_that_fai
     update, install = (tmp_path / "asked").read_text().splitlines()
     assert update.startswith("update")
     # PostgreSQL is there: bootstrap saw to that before these tests could run.
-    assert [word for word in install.split()[1:] if not word.startswith("-")] == ["default-jdk-headless", "maven"]
+    assert [word for word in install.split()[1:] if not word.startswith("-")] == [
+        "default-jdk-headless",
+        "maven",
+        "nodejs",
+        "npm",
+    ]
     assert not (tmp_path / "venv").exists()
