@@ -111,7 +111,7 @@ def test_programmes() -> None:
     assert (ccm.conditions_needed, ccm.months_needed, ccm.one_practitioner) == (2, 12, True)
     assert (pcm.conditions_needed, pcm.months_needed, pcm.one_practitioner) == (1, 3, False)
     assert set(pcm.gates) - set(ccm.gates) == {"pcm-elements"}
-    assert set(ccm.gates) == set(GATES) - {"pcm-elements"}
+    assert set(ccm.gates) == set(GATES) - {"pcm-elements", "office-only", "trained-personnel"}
     assert (ccm.exclusive_with, pcm.exclusive_with) == (("pcm",), ("ccm",))
 
 
@@ -131,7 +131,10 @@ def test_conflicts() -> None:
         "meos": (both, ours, "conflict_scope.meos", None, "warn"),
         "bhi": (("pcm",), mine, None, "pcm_bhi", None),
         "tcm": (both, mine, None, "tcm_concurrency", None),
+        "interprofessional-consult": (("pcm",), mine, None, None, None),
+        "pin": (("pcm",), mine, None, None, None),
     }
+    assert {c.name for c in SERVICES.conflicts if c.same_condition} == {"interprofessional-consult", "pin"}
 
 
 def test_places_of_service() -> None:

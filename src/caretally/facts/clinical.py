@@ -157,6 +157,8 @@ class VisitFact(Fact):
     organization: str | None
     interval: tuple[int, int] | None = None
     """Instants of a visit whose both ends are known."""
+    discussed: bool | None = None
+    """Whether care management was discussed in it; None when nobody has recorded it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +167,17 @@ class StayFact(Fact):
 
     start: Moment
     end: Moment | None
+    conditions: tuple[str, ...] = ()
+    """Condition references for which the patient was admitted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoordinationFact(Fact):
+    """A message between practitioners or organizations about the patient (Communication)."""
+
+    moment: Moment
+    about: tuple[str, ...] = ()
+    """What it was about: references of any type."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +203,8 @@ class ClaimLineFact(Fact):
     units: Decimal | None = None
     is_charge: bool = False
     """From a ChargeItem rather than a Claim or ExplanationOfBenefit."""
+    encounters: tuple[str, ...] = ()
+    """Encounters that the line bills (Claim.item.encounter, ChargeItem.context)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

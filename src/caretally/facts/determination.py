@@ -33,6 +33,10 @@ class Line:
     """Units times the payer's rate; None when no rate is known."""
     charge: Decimal | None
     """What the claim asks."""
+    programme: str | None = None
+    """Programme whose ladder earned it."""
+    diagnoses: tuple[str, ...] = ()
+    """ICD-10-CM codes that it rests on, the most important first; empty: those of the whole answer."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the line of the output contract; amounts are decimal strings."""
@@ -117,10 +121,13 @@ class GateResult:
     reason: str | None = None
     evidence: tuple[str, ...] = ()
     cite: str = ""
+    reasons: tuple[str, ...] = ()
+    """Every code that the gate gave; `reason` is the first."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the gate of the trace."""
         return {
+            "reasons": list(self.reasons),
             "gate": self.gate,
             "programme": self.programme,
             "passed": self.passed,
@@ -177,6 +184,8 @@ class Evidence:
     """In the order of the claim: the PCM focus first."""
     entries: tuple[str, ...] = ()
     """Entries with counted seconds, in time order."""
+    others: tuple[str, ...] = ()
+    """Consents, plans and visits of further programmes that are billed beside the first."""
     versions: Mapping[str, str | None] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -189,6 +198,7 @@ class Evidence:
             "other_coverages": list(self.other_coverages),
             "diagnoses": [{"reference": d.reference, "icd10cm": d.icd10cm} for d in self.diagnoses],
             "entries": list(self.entries),
+            "others": list(self.others),
             "versions": dict(self.versions),
         }
 
@@ -212,10 +222,13 @@ class Trace:
     locality: str | None = None
     """Payment locality whose geographic indices were asked for; None: national amounts."""
     qualifying_apm: bool = False
+    ground: Mapping[str, Any] = field(default_factory=dict)
+    """What else a person needs to work the answer out again: ladders, rates, dates, statements."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the trace as it stands in the output."""
         return {
+            "ground": dict(self.ground),
             "programmes": list(self.programmes),
             "gates": [gate.to_json() for gate in self.gates],
             "ladder": [step.to_json() for step in self.ladder],
@@ -241,6 +254,7 @@ class Determination:
     billing_practitioner: str | None
     status: Status
     family: str | None
+    """The first of `families`."""
     lines: tuple[Line, ...] = ()
     projected: tuple[Line, ...] = ()
     """Lines that an open month would have today."""
@@ -258,6 +272,8 @@ class Determination:
     """What the record holds of the documentation, for each programme that was judged."""
     claim_checks: CheckOutcome | None = None
     """What the checks of its claim found; None where no claim is made."""
+    families: tuple[str, ...] = ()
+    """Every family that is billed: one, or one of each programme where programmes go side by side."""
 
     @property
     def logged_seconds(self) -> int:
@@ -290,6 +306,7 @@ class Determination:
             "billing_practitioner": self.billing_practitioner,
             "status": self.status,
             "family": self.family,
+            "families": list(self.families),
             "lines": [line.to_json() for line in self.lines],
             "projected": [line.to_json() for line in self.projected],
             "reasons": [finding.to_json() for finding in self.reasons],

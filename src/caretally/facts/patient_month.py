@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         ClaimLineFact,
         ConditionFact,
         ConsentFact,
+        CoordinationFact,
         CoverageFact,
         HospiceFact,
         PatientFact,
@@ -32,6 +33,7 @@ class DoubleBooking:
     entry: str
     other_entry: str
     seconds: int
+    other_patient: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,7 @@ class PatientFacts:
     allergies: tuple[AllergyFact, ...] = ()
     goals: tuple[GoalFact, ...] = ()
     emergencies: tuple[EmergencyFact, ...] = ()
+    coordination: tuple[CoordinationFact, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,6 +48,13 @@ class CountActivities(_Strict):
 
     prior_authorization: bool = False
     unsuccessful_contact: bool = False
+    scheduling: bool = False
+    billing: bool = False
+    enrolment: bool = False
+    travel: bool = False
+    training: bool = False
+    time_logging: bool = False
+    visit_preparation: bool = False
 
 
 class Policy(_Strict):
@@ -70,6 +77,7 @@ class Policy(_Strict):
     consent_max_age_months: Annotated[int, Field(ge=1, le=120)] | None = None
     consent_per_programme: bool = True
     consent_after_visit: bool = False
+    consent_disclosures: Literal["warn", "require"] = "warn"
     revocation_effective: Literal["end_of_month", "immediate"] = "end_of_month"
     initiating_visit: InitiatingVisitPolicy = InitiatingVisitPolicy()
     condition_grouping: Literal["icd3", "mapped_group"] = "icd3"
@@ -83,6 +91,7 @@ class Policy(_Strict):
     pcm_multi_requires_exacerbation: bool = False
     hospice: Literal["hold", "block", "warn"] = "hold"
     chw_is_clinical_staff: bool = False
+    contracted_staff: Literal["count", "attested"] = "count"
     count_activities: CountActivities = CountActivities()
     other_claims_known: Literal["own_only", "full"] = "own_only"
 
@@ -147,6 +156,8 @@ class PayerPolicy:
     match: PayerMatch
     sources: tuple[str, ...] = ()
     claim: PayerClaimForm = PayerClaimForm()
+    instead_of: tuple[str, ...] = ()
+    """Payers in whose place this one is billed although their coverage is on file as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,6 +83,20 @@ class Programme:
     """Programmes that the same practitioner cannot bill in the same month (hold)."""
     one_practitioner: bool = False
     """Only one practitioner a month may bill it for a beneficiary."""
+    roles: frozenset[str] = frozenset({"practitioner", "clinical-staff"})
+    """Role classes whose time counts (rules 3.1); others are X-ROLE."""
+    initiating_visits: tuple[str, ...] = ("initiating-visit",)
+    """Value sets whose visits start the programme."""
+    admission_shows_risk: bool = False
+    """Whether a recent admission for a condition shows its risk where nobody has documented one (4.1, P1)."""
+    consent_max_age_months: int | None = None
+    """Age at which consent to this programme has to be renewed; the payer's switch can only shorten it."""
+    same_condition_hold: str | None = None
+    """Hold where another practitioner has billed the programme for the same disease; None: no such rule."""
+    apart_from: tuple[str, ...] = ()
+    """Programmes that the same practitioner cannot bill for the same disease in a month (hold)."""
+    apart_hold: str | None = None
+    """The hold of `apart_from`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +118,24 @@ class Conflict:
     enabled_value: str | None = None
     other: Effect | None = "warn"
     """What the same service by somebody outside the scope does; None: nothing."""
+    same_condition: bool = False
+    """Whether it stands in the way only for the disease that the programme rests on."""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Institutional:
+    """How a kind of site that bills on institutional claims bills care management (rules 1, D22)."""
+
+    kind: str
+    """Site kind: ``rural-health-clinic``, ``federally-qualified-health-center``, ``hospital-department``."""
+    individual_codes_from: date | None
+    """First date of the codes of the ladders; None: always."""
+    general_code: str | None
+    """The one code that stood for all of them before."""
+    general_code_from: date | None
+    general_code_to: date | None
+    """Last date of the general code."""
     source: str = ""
 
 
@@ -131,6 +163,7 @@ class ServiceTables:
     """Places of service that are paid at the facility rate."""
     blocked_places: frozenset[str] = frozenset()
     """Places of service that no care-management line may have (rules 1, "Place of service")."""
+    institutional: tuple[Institutional, ...] = ()
     version: str = ""
     """Digest of all table files, named in Provenance."""
 
@@ -203,6 +236,17 @@ class ServiceTables:
         if index is not None and row.parts is not None:
             return Rate(amount=dollars(index.adjusted(row.parts, facility=facility), factor), basis="locality")
         return Rate(amount=dollars(rvu, factor), basis="national", lacking=lacking)
+
+    def exclusive(self, programme: str, other: str) -> bool:
+        """Whether the same practitioner cannot bill two programmes in one month; a programme excludes itself."""
+        rows = ((programme, other), (other, programme))
+        return programme == other or any(
+            one in self.programmes and two in self.programmes[one].exclusive_with for one, two in rows
+        )
+
+    def roles_of(self, programme: str) -> frozenset[str]:
+        """Return the role classes whose time counts; none for a programme that no table has."""
+        return self.programmes[programme].roles if programme in self.programmes else frozenset()
 
     def unit_amount(self, code: str, on: date, *, facility: bool) -> Decimal | None:
         """Return the national amount of one unit: RVU times conversion factor, to the cent; None: no rate known."""

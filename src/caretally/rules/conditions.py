@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from caretally.facts.calendar import years_before
 from caretally.facts.codes import ICD10CM, Coding
 from caretally.facts.determination import Diagnosis
 from caretally.facts.reasons import Block, Hold
+from caretally.rules.contradictions import same_code, superseded_by
 
 if TYPE_CHECKING:
     from caretally.facts.clinical import CarePlanFact, ConditionFact
@@ -39,6 +41,7 @@ def qualifying_conditions(case: Case, programme: str, plan: CarePlanFact | None)
     needed = table.conditions_needed
     addressed = plan.addresses if plan is not None else ()
     active = [c for c in case.facts.conditions if active_in_month(case, c)]
+    active = [c for c in active if not _ended_elsewhere(case, c)]
     if needed == 1 and addressed:
         active = [c for c in active if c.reference in addressed]
     groups: dict[str, list[ConditionFact]] = {}
@@ -63,7 +66,7 @@ def qualifying_conditions(case: Case, programme: str, plan: CarePlanFact | None)
             found=f"{len(lasting)} of {len(groups)} expected to last {table.months_needed} months or more",
             evidence=references,
         )
-    return _at_risk(case, lasting, needed, addressed, references)
+    return _at_risk(case, programme, lasting, addressed, references)
 
 
 def active_in_month(case: Case, condition: ConditionFact) -> bool:
@@ -71,9 +74,17 @@ def active_in_month(case: Case, condition: ConditionFact) -> bool:
     begin = condition.onset or condition.recorded
     if not condition.confirmed or (begin is not None and begin > case.last_day):
         return False
+    if condition.abatement is not None and begin is not None and condition.abatement < begin:
+        return False
     if condition.abatement is not None:
         return condition.abatement >= case.first_day
     return condition.active_status
+
+
+def _ended_elsewhere(case: Case, condition: ConditionFact) -> bool:
+    """Whether another record of the same code says that the condition had ended before the month."""
+    other = superseded_by(condition, [c for c in case.facts.conditions if c.icd10cm == condition.icd10cm])
+    return other is not None and other.abatement is not None and other.abatement < case.first_day
 
 
 def disease(case: Case, condition: ConditionFact) -> str:
@@ -94,6 +105,15 @@ def _is_chronic(case: Case, condition: ConditionFact, months_needed: int) -> boo
     return condition.expected_months is not None and condition.expected_months >= months_needed
 
 
+def _admitted(case: Case, condition: ConditionFact) -> bool:
+    """Whether the patient was admitted for a condition in the year before the end of the month (P1)."""
+    earliest = years_before(case.last_day, 1)
+    return any(
+        condition.reference in stay.conditions and earliest <= stay.start.date_in(case.zone) <= case.last_day
+        for stay in case.facts.stays
+    )
+
+
 def _lasts(condition: ConditionFact, months_needed: int) -> bool:
     if condition.until_death:
         return True
@@ -103,15 +123,22 @@ def _lasts(condition: ConditionFact, months_needed: int) -> bool:
 
 def _at_risk(
     case: Case,
+    programme: str,
     lasting: dict[str, list[ConditionFact]],
-    needed: int,
     addressed: tuple[str, ...],
     references: tuple[str, ...],
 ) -> ConditionFinding:
+    table, twins = case.context.tables.programmes[programme], same_code(case)
+    needed = table.conditions_needed
+
     def risk(condition: ConditionFact) -> bool | None:
-        if condition.significant_risk is None and condition.listed_chronic and case.policy.assume_risk_for_listed:
-            return True
-        return condition.significant_risk
+        stated = {c.significant_risk for c in twins.get(condition.icd10cm or "", [condition])}
+        if {True, False} <= stated:
+            return None
+        if condition.significant_risk is not None:
+            return condition.significant_risk
+        assumed = condition.listed_chronic and case.policy.assume_risk_for_listed
+        return True if assumed or (table.admission_shows_risk and _admitted(case, condition)) else None
 
     sure = {name: kept for name, members in lasting.items() if (kept := [c for c in members if risk(c) is True])}
     unknown = [name for name, members in lasting.items() if name not in sure and any(risk(c) is None for c in members)]

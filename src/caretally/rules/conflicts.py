@@ -10,6 +10,7 @@ from caretally.facts.reasons import Block, Hold, Notice
 from caretally.rules.duplicates import happened
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import date
 
     from caretally.facts.clinical import ClaimLineFact
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from caretally.facts.reasons import ReasonCode
     from caretally.facts.services import Conflict
     from caretally.rules.context import Case
+
+EXACERBATION = "acute-exacerbation"
+"""PCM element of point D13: the disease became acutely worse in the month."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +35,7 @@ class ConflictFinding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Service:
+class Service:
     """A service on record in the month, from a claim, a visit or a coded time entry."""
 
     reference: str
@@ -39,58 +43,82 @@ class _Service:
     day: date
     practitioners: tuple[str, ...]
     organization: str | None
+    diagnoses: tuple[str, ...] = ()
+    """ICD-10-CM codes that it was billed for; empty when none is known."""
 
 
-def conflicting_services(case: Case, programme: str) -> list[ConflictFinding]:
-    """Return the conflicts of the matrix that hold in the month, blocks and warnings."""
-    services = _services(case)
+def conflicting_services(case: Case, programme: str, focus: tuple[Diagnosis, ...]) -> list[ConflictFinding]:
+    """Return the conflicts of the matrix that hold in the month: blocks, holds and warnings."""
+    in_month = [s for s in services(case) if case.service_month.contains(s.day)]
     found: list[ConflictFinding] = []
     for conflict in case.context.tables.conflicts:
         if programme not in conflict.programmes or not _enabled(case, conflict):
             continue
-        codes = case.context.terminology.set(conflict.code_set)
-        hits = [s for s in services if codes.contains(s.coding, s.day)]
+        codes, reason = case.context.terminology.set(conflict.code_set), reason_code(conflict.reason)
+        hits = [s for s in in_month if codes.contains(s.coding, s.day)]
         inside = [s for s in hits if _in_scope(case, conflict, s)]
         outside = [s for s in hits if s not in inside]
+        if conflict.same_condition:
+            unsaid = _without_diagnosis(inside)
+            if unsaid:
+                found.append(_finding(unsaid, None, Notice.CONFLICT_CONDITION_UNKNOWN))
+            inside = [s for s in inside if same_disease(s.diagnoses, focus)]
+            outside = [s for s in outside if same_disease(s.diagnoses, focus)]
         if inside:
-            found.append(_finding(inside, Block(conflict.reason), None))
-        if outside and conflict.other == "block":
-            found.append(_finding(outside, Block(conflict.reason), None))
-        elif outside and conflict.other is not None:
+            found.append(_finding(inside, reason, None))
+        if outside and conflict.other in {"block", "hold"}:
+            found.append(_finding(outside, reason, None))
+        elif outside and conflict.other == "warn":
             found.append(_finding(outside, None, Notice.OTHER_PRACTITIONER_CLAIM))
     return found
+
+
+def _without_diagnosis(found: list[Service]) -> list[Service]:
+    """Return the services of which no record names a diagnosis; a visit and its claim are one service."""
+    said = {(s.coding, s.day) for s in found if s.diagnoses}
+    return [s for s in found if (s.coding, s.day) not in said]
+
+
+def reason_code(code: str) -> ReasonCode:
+    """Return the block or hold of a table's row."""
+    return Block(code) if code in {b.value for b in Block} else Hold(code)
 
 
 def other_claims(case: Case, programme: str, focus: tuple[Diagnosis, ...]) -> list[ConflictFinding]:
     """Return what claims on file for care management itself mean for ours (rules 5, 13).
 
     The same practitioner's claim that we did not write blocks the same programme and holds the other one; another
-    practitioner's blocks a programme that only one may bill, and holds PCM for the same condition.
+    practitioner's blocks a programme that only one may bill, and holds one of the same disease.
     """
     tables, found = case.context.tables, []
+    table = tables.programmes[programme]
     for line in case.facts.claim_lines:
-        if not case.service_month.contains(line.service_date):
-            continue
         theirs = tables.programme_of_code(line.code.code)
-        if theirs is None:
+        if theirs is None or not case.service_month.contains(line.service_date):
             continue
-        service = _Service(
-            reference=line.reference,
-            coding=line.code,
-            day=line.service_date,
-            practitioners=line.practitioners,
-            organization=line.organization,
-        )
+        service = _of_line(line)
         if _mine(case, line):
             if theirs == programme:
                 found.append(_finding([service], Block.ALREADY_BILLED, None))
-            elif theirs in tables.programmes[programme].exclusive_with:
+            elif theirs in table.exclusive_with:
                 found.append(_finding([service], Hold.CCM_PCM_SAME_PRACTITIONER, None))
-        elif theirs == programme and tables.programmes[programme].one_practitioner:
+        elif theirs == programme and table.one_practitioner:
             found.append(_finding([service], Block.OTHER_CLINICIAN_CCM, None))
-        elif theirs == programme and _same_disease(line, focus):
-            found.append(_finding([service], Hold.PCM_SAME_CONDITION, None))
+        elif theirs == programme and table.same_condition_hold is not None:
+            if same_disease(line.diagnoses, focus):
+                found.append(_finding([service], reason_code(table.same_condition_hold), None))
+            elif programme == "pcm" and case.policy.pcm_multi_requires_exacerbation and not _exacerbated(case):
+                found.append(_finding([service], Hold.PCM_EXACERBATION, None))
     return found
+
+
+def _exacerbated(case: Case) -> bool:
+    """Whether an exacerbation is attested in the month (D13)."""
+    return any(
+        e.element == EXACERBATION and case.service_month.contains(e.attested) and e.by is not None
+        for plan in case.plans
+        for e in plan.pcm_elements
+    )
 
 
 def enrolled_elsewhere(case: Case, programme: str) -> list[ConflictFinding]:
@@ -136,7 +164,7 @@ def _enabled(case: Case, conflict: Conflict) -> bool:
     return bool(switch_value(case.policy, conflict.enabled_switch) == conflict.enabled_value)
 
 
-def _in_scope(case: Case, conflict: Conflict, service: _Service) -> bool:
+def _in_scope(case: Case, conflict: Conflict, service: Service) -> bool:
     scope = conflict.scope if conflict.scope_switch is None else switch_value(case.policy, conflict.scope_switch)
     if scope == "any":
         return True
@@ -145,22 +173,17 @@ def _in_scope(case: Case, conflict: Conflict, service: _Service) -> bool:
     return scope == "same_group" and case.in_my_group(service.practitioners, service.organization)
 
 
-def _services(case: Case) -> list[_Service]:
-    month, zone = case.service_month, case.zone
-    found = [
-        _Service(
-            reference=line.reference,
-            coding=line.code,
-            day=line.service_date,
-            practitioners=line.practitioners,
-            organization=line.organization,
-        )
-        for line in case.facts.claim_lines
-    ]
+def services(case: Case) -> list[Service]:
+    """Return every coded service on record, of any date: claim lines, visits and coded time entries."""
+    zone, own = case.zone, case.context.tables.own_codes()
+    found = [_of_line(line) for line in case.facts.claim_lines]
+    claims = {line.reference for line in case.facts.claim_lines}
     for visit in case.facts.visits:
+        if visit.reference in claims:
+            continue
         day = visit.moment.date_in(zone)
         found += [
-            _Service(
+            Service(
                 reference=visit.reference,
                 coding=coding,
                 day=day,
@@ -173,9 +196,9 @@ def _services(case: Case) -> list[_Service]:
         entry = attributed.entry
         if not happened(entry):
             continue
-        day = entry.day or (local_date(entry.interval.start, zone) if entry.interval else month.first_day)
+        day = entry.day or (local_date(entry.interval.start, zone) if entry.interval else case.first_day)
         found += [
-            _Service(
+            Service(
                 reference=entry.reference,
                 coding=coding,
                 day=day,
@@ -183,8 +206,21 @@ def _services(case: Case) -> list[_Service]:
                 organization=None,
             )
             for coding in entry.procedure_codes
+            # A code of our own ladders on an entry says what the work is for; it was not billed by that.
+            if coding.code not in own
         ]
-    return [service for service in found if month.contains(service.day)]
+    return found
+
+
+def _of_line(line: ClaimLineFact) -> Service:
+    return Service(
+        reference=line.reference,
+        coding=line.code,
+        day=line.service_date,
+        practitioners=line.practitioners,
+        organization=line.organization,
+        diagnoses=line.diagnoses,
+    )
 
 
 def _mine(case: Case, line: ClaimLineFact) -> bool:
@@ -196,18 +232,18 @@ def _mine(case: Case, line: ClaimLineFact) -> bool:
     return any(case.is_me(p) for p in first) or (npi is not None and line.npis[:1] == (npi,))
 
 
-def _same_disease(line: ClaimLineFact, focus: tuple[Diagnosis, ...]) -> bool:
+def same_disease(diagnoses: Iterable[str], focus: tuple[Diagnosis, ...]) -> bool:
+    """Whether any of some ICD-10-CM codes is of the category of any disease that ours rests on."""
     ours = {d.icd10cm.replace(".", "")[:3].upper() for d in focus if d.icd10cm}
-    theirs = {code.replace(".", "")[:3].upper() for code in line.diagnoses}
-    return bool(ours & theirs)
+    return bool(ours & {code.replace(".", "")[:3].upper() for code in diagnoses})
 
 
-def _finding(services: list[_Service], reason: ReasonCode | None, notice: Notice | None) -> ConflictFinding:
+def _finding(services: list[Service], reason: ReasonCode | None, notice: Notice | None) -> ConflictFinding:
     said = ", ".join(f"{s.coding.code} on {s.day} by {_who(s)}" for s in services)
     return ConflictFinding(
         reason=reason, notice=notice, found=said, evidence=tuple(sorted({s.reference for s in services}))
     )
 
 
-def _who(service: _Service) -> str:
+def _who(service: Service) -> str:
     return ", ".join(service.practitioners) or service.organization or "an unnamed practitioner"

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from caretally.facts.clinical import ConsentFact
     from caretally.rules.context import Case
 
+ONE_PRACTITIONER = "one-practitioner"
+DISCLOSURES = ("service", "cost-sharing", ONE_PRACTITIONER, "may-stop")
+"""What is explained before consent, by the codes of consent-element-explained; the third only where one may bill."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentFinding:
@@ -44,22 +48,30 @@ def consent_for(case: Case, programme: str, visit_day: date | None) -> ConsentFi
     if not mine:
         return _none_of_mine(case, all_given)
     living = [c for c in mine if not _withdrawn_before(case, c)]
+    changed = _changed_to(case, programme, all_given, living)
+    if changed:
+        return ConsentFinding(
+            reason=Block.CONSENT_PRACTITIONER,
+            found="a later consent names " + ", ".join(sorted({p for c in changed for p in c.practitioners})),
+            evidence=tuple(c.reference for c in (*living, *changed)),
+        )
     if not living:
         latest = max(mine, key=lambda c: _given_day(case, c))
         return ConsentFinding(
             reason=Block.CONSENT_REVOKED,
-            found=f"withdrawn on {_withdrawn_day(case, latest)}",
+            found=f"withdrawn on {_withdrawn_day(case, latest)}"
+            + (f", before it was given on {_given_day(case, latest)}" if _reversed(case, latest) else ""),
             evidence=(latest.reference,),
         )
-    fit = [c for c in living if _unfit(case, c, visit_day) is None]
+    fit = [c for c in living if _unfit(case, programme, c, visit_day) is None]
     if not fit:
         latest = max(living, key=lambda c: _given_day(case, c))
         return ConsentFinding(
             reason=Block.CONSENT_MISSING,
-            found=_unfit(case, latest, visit_day) or "",
+            found=_unfit(case, programme, latest, visit_day) or "",
             evidence=(latest.reference,),
         )
-    return _standing(case, fit)
+    return _standing(case, programme, fit)
 
 
 def _given_day(case: Case, consent: ConsentFact) -> date:
@@ -76,7 +88,35 @@ def _withdrawn_before(case: Case, consent: ConsentFact) -> bool:
     day = _withdrawn_day(case, consent)
     if day is None:
         return consent.status != "active"
-    return day < case.first_day
+    return day < case.first_day or _reversed(case, consent)
+
+
+def _reversed(case: Case, consent: ConsentFact) -> bool:
+    """Whether a consent was withdrawn before it was given: nobody can say that it held, so it did not."""
+    day = _withdrawn_day(case, consent)
+    return day is not None and day < _given_day(case, consent)
+
+
+def _changed_to(
+    case: Case, programme: str, given: tuple[ConsentFact, ...], living: list[ConsentFact]
+) -> list[ConsentFact]:
+    """Return later consents, before the month, to a colleague: where only one may bill, the latest one names who.
+
+    A later consent to a practitioner outside the group is R-ENROLLED-ELSEWHERE.
+    """
+    if not living or not case.context.tables.programmes[programme].one_practitioner:
+        return []
+    latest = max(_given_day(case, c) for c in living)
+    return [
+        c
+        for c in given
+        if c.status == "active"
+        and c.practitioners
+        and not case.consent_holds_for_me(c)
+        and case.in_my_group(c.practitioners)
+        and latest < _given_day(case, c) < case.first_day
+        and not _withdrawn_before(case, c)
+    ]
 
 
 def _none_of_mine(case: Case, given: tuple[ConsentFact, ...]) -> ConsentFinding:
@@ -91,18 +131,27 @@ def _none_of_mine(case: Case, given: tuple[ConsentFact, ...]) -> ConsentFinding:
     return ConsentFinding(reason=Block.CONSENT_MISSING, found="no care-management consent by the end of the month")
 
 
-def _unfit(case: Case, consent: ConsentFact, visit_day: date | None) -> str | None:
-    """Return why a payer's switch refuses a consent; None when it does not."""
+def _unfit(case: Case, programme: str, consent: ConsentFact, visit_day: date | None) -> str | None:
+    """Return why the programme or a payer's switch refuses a consent; None when neither does."""
     policy, given = case.policy, _given_day(case, consent)
-    if policy.consent_max_age_months is not None:
-        renewal = months_after(given, policy.consent_max_age_months)
-        if renewal <= case.first_day:
-            return f"given on {given}, older than {policy.consent_max_age_months} months"
+    ages = (policy.consent_max_age_months, case.context.tables.programmes[programme].consent_max_age_months)
+    longest = min((age for age in ages if age is not None), default=None)
+    if longest is not None and months_after(given, longest) <= case.first_day:
+        return f"given on {given}, older than {longest} months"
+    unexplained = _unexplained(case, programme, consent)
+    if policy.consent_disclosures == "require" and unexplained:
+        return "not explained, as far as recorded: " + ", ".join(unexplained)
     if policy.consent_after_visit and visit_day is not None and given < visit_day:
         return f"given on {given}, before the initiating visit of {visit_day}"
     if policy.consent_form == "noridian" and consent.mode != "written" and not _seen_in_year_before(case, given):
         return f"{consent.mode or 'form unknown'}, and no visit in the 12 months before {given}: written form wanted"
     return None
+
+
+def _unexplained(case: Case, programme: str, consent: ConsentFact) -> list[str]:
+    """Return what a consent has to explain and is not recorded to have explained (rules 4.4)."""
+    one = case.context.tables.programmes[programme].one_practitioner
+    return [code for code in DISCLOSURES if code not in consent.explained and (one or code != ONE_PRACTITIONER)]
 
 
 def _seen_in_year_before(case: Case, day: date) -> bool:
@@ -113,7 +162,7 @@ def _seen_in_year_before(case: Case, day: date) -> bool:
     )
 
 
-def _standing(case: Case, fit: list[ConsentFact]) -> ConsentFinding:
+def _standing(case: Case, programme: str, fit: list[ConsentFact]) -> ConsentFinding:
     zone, immediate = case.zone, case.policy.revocation_effective == "immediate"
     fit = sorted(fit, key=lambda c: (_given_day(case, c), c.reference))
     latest, first = fit[-1], fit[0]
@@ -134,6 +183,9 @@ def _standing(case: Case, fit: list[ConsentFact]) -> ConsentFinding:
                 notices.append((Notice.CONSENT_WITHDRAWAL_DATE, "", (consent.reference,)))
     if not latest.practitioners:
         notices.append((Notice.CONSENT_NO_PRACTITIONER, "", (latest.reference,)))
+    unexplained = _unexplained(case, programme, latest)
+    if unexplained:
+        notices.append((Notice.CONSENT_DISCLOSURES, ", ".join(unexplained), (latest.reference,)))
     living = [c for c in fit if c.status == "active"]
     if len(living) > 1:
         notices.append((Notice.CONSENT_SEVERAL, "", tuple(c.reference for c in living)))

@@ -55,6 +55,10 @@ class Case:
     """Every care-management plan of this practitioner, of any time and status."""
     unattributed: tuple[str, ...] = ()
     """Entries that could be this practitioner's or another's."""
+    other_coverages: tuple[CoverageFact, ...] = ()
+    """Further coverages in force on some day of the month, in the order in which they pay."""
+    rivals: tuple[CoverageFact, ...] = ()
+    """Those of them that claim the same place in that order."""
     groups: frozenset[str] = field(default_factory=frozenset)
 
     @property
@@ -100,6 +104,21 @@ class Case:
             return True
         return any(practice.groups_of(reference) & self.groups for reference in references)
 
+    def same_specialty(self, reference: str) -> bool:
+        """Whether somebody is a colleague of the same group and specialty, both of them known."""
+        if self.practitioner is None:
+            return False
+        practice = self.context.practice
+        mine, theirs = practice.practitioner(self.practitioner).taxonomy, practice.practitioner(reference).taxonomy
+        return mine is not None and mine == theirs and bool(practice.groups_of(reference) & self.groups)
+
+    def attested(self, name: str) -> bool:
+        """Whether the practice vouches for something on any day of the month."""
+        return any(
+            a.name == name and a.held_from <= self.last_day and (a.held_to is None or a.held_to >= self.first_day)
+            for a in self.context.practice.attestations
+        )
+
     def plans_of(self, programme: str) -> tuple[CarePlanFact, ...]:
         """Return this practitioner's plans of a programme, entered-in-error ones left out."""
         return tuple(p for p in self.plans if programme in p.programmes and p.status != "entered-in-error")
@@ -122,13 +141,18 @@ class Case:
     def programme_start(self, programme: str) -> date | None:
         """Return the first day of the programme: the earlier of first plan and consent (design 4).
 
-        A renewal does not restart it: plans of any status count.
+        A renewal does not restart it: plans of any status count; what ends before it begins starts nothing.
         """
-        days = [start for p in self.plans_of(programme) if (start := plan_start(p)) is not None]
+        days = [
+            start for p in self.plans_of(programme) if (start := plan_start(p)) is not None and not reversed_plan(p)
+        ]
         days += [
             c.given.date_in(self.zone)
             for c in self.facts.consents
-            if c.given is not None and (not c.programmes or programme in c.programmes) and self.consent_holds_for_me(c)
+            if c.given is not None
+            and (not c.programmes or programme in c.programmes)
+            and self.consent_holds_for_me(c)
+            and (c.withdrawn is None or c.withdrawn.date_in(self.zone) >= c.given.date_in(self.zone))
         ]
         return min(days, default=None)
 
@@ -151,36 +175,23 @@ def plan_start(plan: CarePlanFact) -> date | None:
     return plan.start or plan.created
 
 
+def reversed_plan(plan: CarePlanFact) -> bool:
+    """Whether a plan ends before it begins: it was never in force."""
+    start = plan_start(plan)
+    return start is not None and plan.end is not None and plan.end < start
+
+
 def plan_in_force(plan: CarePlanFact, first_day: date, last_day: date) -> bool:
     """Whether a plan was in force on any day of a span, as it stood then (design 4, "As of the month").
 
     A completed or revoked plan was in force until its end; without an end nobody can say until when, so it
-    was not.
+    was not. A plan that was written only after the span is none for it, however it is dated (rules 4.2).
     """
     start = plan_start(plan)
-    if start is None or start > last_day:
+    if start is None or start > last_day or reversed_plan(plan):
+        return False
+    if plan.created is not None and plan.created > last_day:
         return False
     if plan.status == "active":
         return plan.end is None or plan.end >= first_day
     return plan.status in {"completed", "revoked"} and plan.end is not None and plan.end >= first_day
-
-
-def coverage_in_force(facts: PatientFacts, first_day: date, last_day: date) -> CoverageFact | None:
-    """Return the coverage that pays first in a span of days; None when there is none."""
-    return next(iter(_coverages(facts, first_day, last_day)), None)
-
-
-def coverages_behind(facts: PatientFacts, first_day: date, last_day: date) -> tuple[CoverageFact, ...]:
-    """Return the coverages that pay after the first one: only those that say their place, for copies have none."""
-    return tuple(c for c in _coverages(facts, first_day, last_day)[1:] if c.order is not None)
-
-
-def _coverages(facts: PatientFacts, first_day: date, last_day: date) -> list[CoverageFact]:
-    found = [
-        c
-        for c in facts.coverages
-        if (c.status == "active" or (c.status == "cancelled" and c.end is not None))
-        and (c.start is None or c.start <= last_day)
-        and (c.end is None or c.end >= first_day)
-    ]
-    return sorted(found, key=lambda c: (c.order if c.order is not None else 99, c.reference))

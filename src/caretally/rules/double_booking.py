@@ -28,17 +28,18 @@ def double_bookings(
         zone: the practice's zone.
 
     Returns:
-        For each patient concerned, the overlaps, with both entries named.
+        For each patient concerned, the overlaps inside the month, with both entries and the other patient named.
     """
+    first, last = month.bounds(zone)
     by_person: dict[str, list[tuple[int, int, str, str]]] = defaultdict(list)
     for patient, entry in entries:
         if entry.interval is None or not happened(entry):
             continue
         if touches(entry, month.first_day, month.last_day, zone):
             for performer in entry.performers:
-                start, end = entry.interval.start, entry.interval.end
+                start, end = max(entry.interval.start, first), min(entry.interval.end, last)
                 by_person[performer.reference].append((start, end, patient, entry.reference))
-    found: dict[str, set[tuple[str, str, str, int]]] = defaultdict(set)
+    found: dict[str, set[tuple[str, str, str, int, str]]] = defaultdict(set)
     for person, spans in by_person.items():
         open_spans: list[tuple[int, int, str, str]] = []
         for span in sorted(spans):
@@ -46,10 +47,13 @@ def double_bookings(
             for other in open_spans:
                 seconds = min(other[1], span[1]) - span[0]
                 if other[2] != span[2] and seconds > 0:
-                    found[span[2]].add((person, span[3], other[3], seconds))
-                    found[other[2]].add((person, other[3], span[3], seconds))
+                    found[span[2]].add((person, span[3], other[3], seconds, other[2]))
+                    found[other[2]].add((person, other[3], span[3], seconds, span[2]))
             open_spans.append(span)
     return {
-        patient: tuple(DoubleBooking(performer=p, entry=e, other_entry=o, seconds=s) for p, e, o, s in sorted(bookings))
+        patient: tuple(
+            DoubleBooking(performer=p, entry=e, other_entry=o, seconds=s, other_patient=w)
+            for p, e, o, s, w in sorted(bookings)
+        )
         for patient, bookings in found.items()
     }

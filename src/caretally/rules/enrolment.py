@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from caretally.facts.calendar import local_date
 from caretally.facts.practice import Site
 from caretally.facts.time_entry import RoleClass
-from caretally.rules.context import AttributedEntry, Case, coverage_in_force, plan_in_force, plan_start
+from caretally.rules.context import AttributedEntry, Case, plan_in_force, plan_start
+from caretally.rules.coverages import paying, rivals
 
 if TYPE_CHECKING:
     from datetime import date
@@ -32,7 +33,8 @@ class _Enrolment:
         self.context = context
         self.practice = context.practice
         self.first, self.last = month.service_month.first_day, month.service_month.last_day
-        self.coverage = coverage_in_force(month.facts, self.first, self.last)
+        self.coverages = paying(month.facts, context.policies, self.first, self.last)
+        self.coverage = next(iter(self.coverages), None)
         self.plans = {plan.reference: self._responsible(plan) for plan in month.facts.care_plans}
         self.candidates = self._candidates()
 
@@ -148,6 +150,8 @@ class _Enrolment:
             entries=tuple(sorted(entries, key=lambda a: (a.entry.reference, a.entry.copy_number))),
             plans=tuple(sorted(plans, key=lambda p: (plan_start(p) or self.first, p.reference))),
             unattributed=tuple(sorted(disputed)),
+            other_coverages=self.coverages[1:],
+            rivals=rivals(self.coverages, self.context.policies),
             groups=self.practice.groups_of(person) if person else frozenset(),
         )
 

@@ -59,11 +59,10 @@ def climb(case: Case, family: Family, rows: Sequence[LedgerRow]) -> Climb:
         total -= total % 60
     steps: list[LadderStep] = []
     threshold, code, units = family.base_minutes * 60, family.base, 0
-    cap = case.policy.caps.get(family.add_on or "", family.add_on_cap or 0) if family.add_on else 0
-    unlimited = family.add_on is not None and family.add_on_cap is None and family.add_on not in case.policy.caps
+    cap = add_on_cap(case, family)
     while True:
         reached = _date_of_second(rows, threshold) if total >= threshold else None
-        capped = units > 0 and units > cap and not unlimited
+        capped = units > 0 and cap is not None and units > cap
         steps.append(
             LadderStep(
                 family=family.name,
@@ -77,6 +76,13 @@ def climb(case: Case, family: Family, rows: Sequence[LedgerRow]) -> Climb:
         if reached is None or capped or family.add_on is None or not family.add_on_minutes:
             return Climb(family=family, rows=tuple(rows), steps=tuple(steps))
         threshold, code, units = threshold + family.add_on_minutes * 60, family.add_on, units + 1
+
+
+def add_on_cap(case: Case, family: Family) -> int | None:
+    """Return the most add-on units in a month: the payer's cap, else the table's; None: no limit."""
+    if family.add_on is None:
+        return 0
+    return case.policy.caps.get(family.add_on, family.add_on_cap)
 
 
 def _date_of_second(rows: Iterable[LedgerRow], threshold: int) -> date | None:
@@ -106,13 +112,18 @@ def _dates_of_service(case: Case, climbed: Climb) -> list[date]:
         return [max(reached)] * len(reached)
     if case.policy.dos == "last_entry":
         return [max(row.day for row in climbed.rows)] * len(reached)
+    # Never earlier than the threshold itself: a line cannot be dated before its time was worked.
+    return [max(last_service_date(case), *reached)] * len(reached)
+
+
+def last_service_date(case: Case) -> date:
+    """Return the last date that a line of the month may have: its end, the death or the end of coverage (rules 2)."""
     ends = [case.last_day]
     if case.facts.patient.deceased is not None:
         ends.append(case.facts.patient.deceased.date_in(case.zone))
     if case.coverage is not None and case.coverage.end is not None:
         ends.append(case.coverage.end)
-    # Never earlier than the threshold itself: a line cannot be dated before its time was worked.
-    return [max(min(ends), *reached)] * len(reached)
+    return min(ends)
 
 
 def _line(case: Case, code: str, day: date, units: int) -> Line:

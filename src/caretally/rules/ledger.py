@@ -9,9 +9,12 @@ from caretally.facts.intervals import Interval, subtract
 from caretally.facts.reasons import Exclusion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from caretally.facts.determination import LedgerRow
+
+ELSEWHERE = "counted in another programme"
+"""Detail of an overlap with time of a programme that can be billed beside this one."""
 
 
 def timeline(row: LedgerRow) -> tuple[object, ...]:
@@ -27,23 +30,40 @@ def timeline(row: LedgerRow) -> tuple[object, ...]:
     )
 
 
-def once(rows: list[LedgerRow]) -> list[LedgerRow]:
-    """Count each second of a programme once: what an earlier piece covers is an overlap in the later one."""
+def once(rows: list[LedgerRow], exclusive: Callable[[str, str], bool] | None = None) -> list[LedgerRow]:
+    """Count each second once: what an earlier piece covers is an overlap in the later one.
+
+    Args:
+        rows: in the order of time.
+        exclusive: whether two programmes cannot both be billed; those may count the same second (rules 13), others
+            may not. None: each programme for itself.
+    """
     taken: dict[str | None, list[Interval]] = {}
     result: list[LedgerRow] = []
     for row in rows:
         if row.excluded is not None or row.start is None or row.end is None:
             result.append(row)
             continue
-        covered, whole = taken.setdefault(row.programme, []), Interval(row.start, row.end)
-        free = subtract(whole, covered)
+        whole = Interval(row.start, row.end)
+        own = taken.setdefault(row.programme, [])
+        others = [span for name in taken if _shares(row.programme, name, exclusive) for span in taken[name]]
+        mine = subtract(whole, others)
+        free = [left for part in mine for left in subtract(part, own)]
+        again = [part for piece in mine for part in subtract(piece, subtract(piece, own))]
         result += [_part(row, part) for part in free]
-        result += [
-            replace(_part(row, part), excluded=Exclusion.OVERLAP.value, detail="counted once")
-            for part in subtract(whole, free)
-        ]
-        covered.append(whole)
+        result += [_overlap(row, part, "counted once") for part in again]
+        result += [_overlap(row, part, ELSEWHERE) for part in subtract(whole, mine)]
+        own.append(whole)
     return result
+
+
+def _shares(one: str | None, other: str | None, exclusive: Callable[[str, str], bool] | None) -> bool:
+    """Whether two different programmes count a second only once between them."""
+    return exclusive is not None and one is not None and other is not None and not exclusive(one, other)
+
+
+def _overlap(row: LedgerRow, part: Interval, detail: str) -> LedgerRow:
+    return replace(_part(row, part), excluded=Exclusion.OVERLAP.value, detail=detail)
 
 
 def _part(row: LedgerRow, part: Interval) -> LedgerRow:
@@ -55,7 +75,8 @@ def own_time(rows: Iterable[LedgerRow], *, staff: bool) -> tuple[LedgerRow, ...]
     kept = [
         replace(row, excluded=None)
         for row in rows
-        if (row.staff_time if staff else row.practitioner_time) and row.excluded in {None, Exclusion.OVERLAP.value}
+        if (row.staff_time if staff else row.practitioner_time)
+        and (row.excluded is None or (row.excluded == Exclusion.OVERLAP.value and row.detail != ELSEWHERE))
     ]
     return tuple(row for row in once(sorted(kept, key=timeline)) if row.excluded is None)
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from caretally.rules.context import Case
     from caretally.rules.time_credit import Credit
 
+LEVELS = ("straightforward", "low", "moderate", "high")
 COMPLEX_LEVELS = frozenset({"moderate", "high"})
 
 
@@ -54,7 +55,7 @@ def choose(case: Case, programme: str, credit: Credit) -> Choice:
     personal = [f for f in families if f.pool == "practitioner"]
     plain = [f for f in families if f.pool == "staff" and not f.complex]
     hard = [f for f in families if f.complex]
-    elected = _elected(case, programme)
+    elected = is_elected(case, programme)
     if elected and not roll_up and (taken := first_reached(personal)):
         why = "the practitioner elected the physician code for this month; staff time is left aside"
         return Choice(climb=taken, tried=tuple(tried), why=why, elected=True, staff_not_used=bool(staff))
@@ -101,7 +102,7 @@ def _amount(case: Case, climbed: Climb | None) -> Decimal | None:
     return None if climbed is None else total_amount(lines_of(case, climbed))
 
 
-def _elected(case: Case, programme: str) -> bool:
+def is_elected(case: Case, programme: str) -> bool:
     """Whether the practitioner elected the physician family for this month: recorded, never inferred."""
     return any(
         election.service_month == case.service_month and election.family == "physician"
@@ -114,18 +115,26 @@ def _complexity(case: Case, programme: str) -> str | None:
     """Return the documented level of decision making in the month when it allows the complex family."""
     if case.policy.ccm_vs_cccm == "never_complex":
         return None
-    if case.policy.cccm_requires_plan_revision and not _plan_revised(case, programme):
+    if case.policy.cccm_requires_plan_revision and not plan_revised(case, programme):
         return None
+    level = decision_level(case, programme)
+    return level if level in COMPLEX_LEVELS else None
+
+
+def decision_level(case: Case, programme: str) -> str | None:
+    """Return the level of decision making of the month: the latest statement, of two on one date the lower."""
     found = [
-        d.level
+        d
         for plan in case.plans_of(programme)
         for d in plan.decision_making
-        if d.level in COMPLEX_LEVELS and ServiceMonth.of(d.assessed) == case.service_month
+        if ServiceMonth.of(d.assessed) == case.service_month
     ]
-    return max(found, key=("moderate", "high").index, default=None)
+    latest = max((d.assessed for d in found), default=None)
+    return min((d.level for d in found if d.assessed == latest), key=LEVELS.index, default=None)
 
 
-def _plan_revised(case: Case, programme: str) -> bool:
+def plan_revised(case: Case, programme: str) -> bool:
+    """Whether the plan in force was written or changed in the month (D4)."""
     plan = case.plan_in_force(programme)
     days = [] if plan is None else [d for d in (plan.created, plan.updated) if d is not None]
     return any(case.service_month.contains(day) for day in days)

@@ -7,6 +7,7 @@ piece that two exclusions fit takes the first in the order of `facts.reasons.Exc
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -15,15 +16,16 @@ from caretally.facts.determination import LedgerRow
 from caretally.facts.intervals import Interval
 from caretally.facts.reasons import EXCLUSION_ORDER, Exclusion
 from caretally.facts.time_entry import RoleClass
+from caretally.rules.coverages import in_force
 from caretally.rules.duplicates import DONE_STATUSES, duplicates, happened, possible_duplicates
 from caretally.rules.ledger import floored, once, own_time, timeline
+from caretally.rules.roles import INCIDENT_TO, is_contracted, pool_of
 from caretally.rules.windows import Shadow, after, stay, whole_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from datetime import date
 
-    from caretally.facts.time_entry import Performer, TimeEntry
+    from caretally.facts.time_entry import TimeEntry
     from caretally.rules.context import AttributedEntry, Case
 
 
@@ -37,6 +39,8 @@ class Credit:
     unknown_roles: tuple[str, ...] = ()
     other_codes: tuple[str, ...] = ()
     zone_assumed: tuple[str, ...] = ()
+    contracted: tuple[str, ...] = ()
+    """Entries with counted time of staff of another organization, incident-to not attested."""
 
     def counted(self, programme: str) -> tuple[LedgerRow, ...]:
         """Return the counted rows of a programme in the order in which time is laid out (rules 2)."""
@@ -91,7 +95,7 @@ class _Ledger:
         for piece in self.pieces:
             self._mark(piece)
         rows = [row for piece in self.pieces for row in self._rows(piece)]
-        rows = once(sorted(rows, key=timeline))
+        rows = once(sorted(rows, key=timeline), self.case.context.tables.exclusive)
         if self.case.policy.rounding == "floor_entry":
             rows = floored(rows)
         entries = [a.entry for a in self.case.entries]
@@ -104,6 +108,24 @@ class _Ledger:
             ),
             other_codes=tuple(sorted(self.other_codes)),
             zone_assumed=tuple(sorted({e.reference for e in entries if e.zone_assumed})),
+            contracted=self._contracted(rows),
+        )
+
+    def _contracted(self, rows: Iterable[LedgerRow]) -> tuple[str, ...]:
+        if self.case.attested(INCIDENT_TO):
+            return ()
+        counted = {row.entry for row in rows if row.excluded is None and row.staff_time}
+        return tuple(
+            sorted(
+                {
+                    a.entry.reference
+                    for a in self.case.entries
+                    if a.entry.reference in counted
+                    and any(
+                        is_contracted(self.case, p) and p.role is not RoleClass.PRACTITIONER for p in a.entry.performers
+                    )
+                }
+            )
         )
 
     # -- cutting -------------------------------------------------------------------------------------------
@@ -115,7 +137,7 @@ class _Ledger:
             assert entry.day is not None  # noqa: S101 -- enrolment files no entry without any time
             return [_Piece(entry, programme, entry.day, entry.seconds, None)]
         edges = {entry.interval.start, entry.interval.end}
-        for shadow in self._all_spans(programme):
+        for shadow in self._all_spans(programme, entry.reference):
             edges |= {
                 at
                 for at in (shadow.interval.start, shadow.interval.end)
@@ -132,28 +154,44 @@ class _Ledger:
             return [_Piece(entry, programme, local_date(entry.interval.start, zone), entry.seconds, None)]
         return pieces
 
-    def _all_spans(self, programme: str) -> list[Shadow]:
+    def _all_spans(self, programme: str, reference: str) -> list[Shadow]:
         found = [s for _, shadows in self.general for s in shadows]
         found += [s for shadows in self.spans.get(programme, {}).values() for s in shadows]
-        found += self.shadows
+        found += self._foreign(programme, reference)
         return found
 
-    def _separate_shadows(self) -> list[Shadow]:
-        """Return the spans of separately billed services of the patient: visits, and entries that carry a code."""
-        found: list[Shadow] = []
+    def _foreign(self, programme: str, reference: str) -> list[Shadow]:
+        """Return the spans of other services that shadow an entry: not its own, not those of its own programme."""
+        return [
+            shadow
+            for shadow, source, code in self.shadows
+            if source != reference and not self._own_code(code, programme)
+        ]
+
+    def _own_code(self, code: str, programme: str) -> bool:
+        """Whether a code is one of the programme's ladders, or of one that it excludes: it says what work is for."""
+        tables = self.case.context.tables
+        theirs = tables.programme_of_code(code)
+        return theirs is not None and tables.exclusive(programme, theirs)
+
+    def _separate_shadows(self) -> list[tuple[Shadow, str, str]]:
+        """Return the spans of separately billed services, visits and coded entries, with source and code."""
+        found: list[tuple[Shadow, str, str]] = []
         codes = self.case.context.terminology.set("separately-billed")
         for visit in self.case.facts.visits:
             day = visit.moment.date_in(self.case.zone)
             code = codes.first(visit.codes, day)
             if code is not None and visit.interval is not None:
-                found.append(Shadow(interval=Interval(*visit.interval), first_day=day, last_day=day, detail=code.code))
+                span = Shadow(interval=Interval(*visit.interval), first_day=day, last_day=day, detail=code.code)
+                found.append((span, visit.reference, code.code))
         for entry in self.case.facts.entries:
             if entry.interval is None or not happened(entry):
                 continue
             day = local_date(entry.interval.start, self.case.zone)
             code = codes.first(entry.procedure_codes, day)
-            if code is not None and code.code not in self.case.context.tables.own_codes():
-                found.append(Shadow(interval=entry.interval, first_day=day, last_day=day, detail=code.code))
+            if code is not None:
+                span = Shadow(interval=entry.interval, first_day=day, last_day=day, detail=code.code)
+                found.append((span, entry.reference, code.code))
         return found
 
     # -- judging -------------------------------------------------------------------------------------------
@@ -177,44 +215,16 @@ class _Ledger:
             self._mark_span(piece, exclusion, shadows)
         self._mark_visit_day(piece)
         if piece.interval is not None:
-            for shadow in self.shadows:
+            for shadow in self._foreign(piece.programme, entry.reference):
                 if shadow.interval.intersection(piece.interval):
                     marks.setdefault(Exclusion.OVERLAP_SEPARATE_CODE, shadow.detail)
 
     def _mark_role(self, piece: _Piece) -> None:
-        kinds = [self._kind(p) for p in piece.entry.performers]
+        kinds = [pool_of(self.case, piece.programme, p) for p in piece.entry.performers]
         piece.practitioner, piece.staff = "practitioner" in kinds, "staff" in kinds
         if not (piece.practitioner or piece.staff):
             roles = sorted({p.role.value for p in piece.entry.performers}) or [RoleClass.UNKNOWN.value]
             piece.marks[Exclusion.ROLE] = ", ".join(roles)
-
-    def _kind(self, performer: Performer) -> str | None:
-        """Return whose pool a performer feeds: ``practitioner``, ``staff`` or None (rules 3.1, 13)."""
-        case = self.case
-        if performer.role is RoleClass.PRACTITIONER:
-            if case.is_me(performer.reference):
-                return "practitioner"
-            groups = case.context.practice.groups_of(performer.reference) or (
-                frozenset({performer.group}) if performer.group else frozenset()
-            )
-            if groups and case.groups and not groups & case.groups:
-                return None
-            if case.policy.other_practitioner_time == "physician" and self._same_specialty(performer):
-                return "practitioner"
-            return "staff"
-        if performer.role is RoleClass.CLINICAL_STAFF:
-            return "staff"
-        if performer.role is RoleClass.COMMUNITY_HEALTH_WORKER and case.policy.chw_is_clinical_staff:
-            return "staff"
-        return None
-
-    def _same_specialty(self, performer: Performer) -> bool:
-        if self.case.practitioner is None:
-            return False
-        practice = self.case.context.practice
-        mine = practice.practitioner(self.case.practitioner).taxonomy
-        theirs = performer.specialty or practice.practitioner(performer.reference).taxonomy
-        return mine is not None and mine == theirs
 
     def _mark_activity(self, piece: _Piece) -> None:
         counted, switch = self._activity_counts, self.case.policy.count_activities
@@ -230,12 +240,17 @@ class _Ledger:
         case = self.case
         codes = case.context.terminology.set("separately-billed")
         for coding in piece.entry.procedure_codes:
-            if coding.code in case.context.tables.own_codes():
+            if self._own_code(coding.code, piece.programme):
                 continue
             if codes.contains(coding, piece.day):
                 piece.marks.setdefault(Exclusion.SEPARATE_CODE, coding.code)
-            else:
+            elif coding.code not in case.context.tables.own_codes():
                 self.other_codes.add(f"{piece.entry.reference} {coding.code}")
+        for line in case.facts.claim_lines:
+            # The entry's Encounter was billed as another service (rules 3.3).
+            linked = piece.entry.reference in line.encounters and not self._own_code(line.code.code, piece.programme)
+            if linked and codes.contains(line.code, line.service_date):
+                piece.marks.setdefault(Exclusion.SEPARATE_CODE, line.code.code)
 
     def _mark_span(self, piece: _Piece, exclusion: Exclusion, shadows: Iterable[Shadow]) -> None:
         for shadow in shadows:
@@ -250,13 +265,14 @@ class _Ledger:
     def _mark_visit_day(self, piece: _Piece) -> None:
         """Exclude time on the date of an office visit (rules 3.4, D8)."""
         policy = self.case.policy.same_day_em
-        if policy == "overlap_only" or piece.entry.distinct_from_visit:
+        strict = policy == "exclude_whole_day"
+        if policy == "overlap_only" or (piece.entry.distinct_from_visit and not strict):
             return
         codes = self.case.context.terminology.set("same-day-em")
         for visit in self.case.facts.visits:
             if visit.moment.date_in(self.case.zone) != piece.day or codes.first(visit.codes, piece.day) is None:
                 continue
-            if policy == "exclude_whole_day":
+            if strict:
                 if self.case.in_my_group(visit.practitioners, visit.organization):
                     piece.marks.setdefault(Exclusion.SAME_DAY_EM, visit.reference)
                 continue
@@ -266,12 +282,12 @@ class _Ledger:
                 if p.role is RoleClass.PRACTITIONER
                 and any(self.case.context.practice.same_practitioner(p.reference, v) for v in visit.practitioners)
             ]
-            others = [p for p in piece.entry.performers if p not in own and self._kind(p) is not None]
+            pools = {p: pool_of(self.case, piece.programme, p) for p in piece.entry.performers if p not in own}
+            others = {pool for pool in pools.values() if pool is not None}
             if own and not others:
                 piece.marks.setdefault(Exclusion.SAME_DAY_EM, visit.reference)
             elif own:
-                kinds = {self._kind(p) for p in others}
-                piece.practitioner, piece.staff = "practitioner" in kinds, "staff" in kinds
+                piece.practitioner, piece.staff = "practitioner" in others, "staff" in others
 
     # -- ledger rows ---------------------------------------------------------------------------------------
 
@@ -317,11 +333,7 @@ def _uncovered_days(case: Case) -> list[date]:
     """Return the days after the last coverage of the month has ended; none while the coverage gate fails."""
     if case.coverage is None or case.coverage.end is None:
         return []
-    ends = [
-        c.end
-        for c in case.facts.coverages
-        if c.status in {"active", "cancelled"} and (c.start is None or c.start <= case.last_day)
-    ]
+    ends = [c.end for c in case.facts.coverages if in_force(c, date.min, case.last_day)]
     if any(end is None for end in ends):
         return []
     last = max(end for end in ends if end is not None)

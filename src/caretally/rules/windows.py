@@ -76,19 +76,23 @@ def whole_day(day: date, zone: ZoneInfo, detail: str = "") -> Shadow:
 
 def stay(fact: StayFact, zone: ZoneInfo) -> Shadow:
     """Return an inpatient stay: from admission to discharge; with dates only, to the day before discharge (3.7)."""
-    admitted = fact.start.date_in(zone)
-    doubtful = [admitted] if fact.start.instant is not None else []
-    first = _day_after(admitted) if fact.start.instant is not None else admitted
-    if fact.end is None:
+    begin, finish = fact.start, fact.end
+    if finish is not None and finish.after(zone) < begin.earliest(zone):
+        # A discharge before the admission: the two are taken as swapped, so that the stay is not lost.
+        begin, finish = finish, begin
+    admitted = begin.date_in(zone)
+    doubtful = [admitted] if begin.instant is not None else []
+    first = _day_after(admitted) if begin.instant is not None else admitted
+    if finish is None:
         end, last = FOREVER, None
     else:
-        discharged = fact.end.date_in(zone)
+        discharged = finish.date_in(zone)
         last = _day_before(discharged)
-        end = fact.end.earliest(zone)
-        if fact.end.instant is not None:
+        end = finish.earliest(zone)
+        if finish.instant is not None:
             doubtful.append(discharged)
     return Shadow(
-        interval=Interval(fact.start.earliest(zone), end),
+        interval=Interval(begin.earliest(zone), end),
         first_day=first,
         last_day=last,
         doubtful_days=tuple(doubtful),

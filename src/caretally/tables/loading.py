@@ -40,6 +40,8 @@ CODE_SETS = (
     "emergency-class",
     "emergency-visit",
     "eom-cancers",
+    "global-period-10",
+    "global-period-90",
     "hospice",
     "initiating-visit",
     "initiating-visit-tcm",
@@ -199,6 +201,14 @@ def _names_resolve(tables: Tables) -> None:
                 file="mappings/services/conflicts.toml",
                 where=f'conflict "{conflict.name}", code_set',
             )
+    for programme in tables.services.programmes.values():
+        for name in programme.initiating_visits:
+            if name not in sets:
+                raise TableError(
+                    f"unknown value set '{name}'{nearest(name, sets)}",
+                    file="mappings/services/programmes.toml",
+                    where=f'programme "{programme.name}", initiating_visits',
+                )
     _targets(maps["role-local"], [role.value for role in RoleClass if role is not RoleClass.UNKNOWN])
     _targets(maps["programme"], list(tables.services.programmes))
 

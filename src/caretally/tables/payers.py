@@ -60,6 +60,7 @@ class PayerFile(Strict):
     name: Annotated[str, Field(min_length=1)]
     title: Annotated[str, Field(min_length=1)]
     sources: list[str] = Field(default_factory=list)
+    instead_of: list[str] = Field(default_factory=list)
     match: MatchTable = MatchTable()
     claim: PayerClaimTable = PayerClaimTable()
     policy: dict[str, Any] = Field(default_factory=dict)
@@ -117,6 +118,13 @@ def ordered(payers: Mapping[str, PayerPolicy]) -> dict[str, PayerPolicy]:
                 )
             owners[token] = payer.name
 
+    for payer in payers.values():
+        for name in payer.instead_of:
+            if name not in payers or name == payer.name:
+                raise TableError(
+                    f"unknown payer '{name}'{nearest(name, payers)}", file=payer.switches.source, where="instead_of"
+                )
+
     def general(payer: PayerPolicy) -> tuple[bool, bool]:
         single = bool(payer.match.payor_identifiers or payer.match.payors)
         return (not single, payer.name == DEFAULT_PAYER)
@@ -138,6 +146,7 @@ def _read_payer(path: Path, add_ons: frozenset[str]) -> tuple[PayerPolicy, str]:
             match=table.match.to_match(),
             sources=tuple(table.sources),
             claim=table.claim.over(PayerClaimForm()),
+            instead_of=tuple(table.instead_of),
         ),
         file,
     )

@@ -108,6 +108,7 @@ def _payer(
         match=_joined(base.match, match),
         sources=(*base.sources, *table.sources),
         claim=table.claim.over(base.claim),
+        instead_of=base.instead_of,
     )
 
 

@@ -12,6 +12,7 @@ from caretally.tables.reading import Amount, Strict, form
 
 ProcedureCode = Annotated[str, form(r"^[0-9A-Z]\d{4}$", "a CPT or HCPCS code such as 99490 or G0511")]
 PlaceOfService = Annotated[str, form(r"^\d{2}$", "a place of service of two digits, for example 11")]
+CountingRole = Literal["practitioner", "clinical-staff", "community-health-worker"]
 Text = Annotated[str, Field(min_length=1)]
 _LEAST_INDEX, _MOST_INDEX = Decimal("0.1"), Decimal(5)
 """No index of any year lies outside; a percentage or a misplaced point does."""
@@ -143,7 +144,40 @@ class ProgrammeRow(Strict):
     months_needed: Annotated[int, Field(ge=0, le=120)]
     exclusive_with: list[str] = Field(default_factory=list)
     one_practitioner: bool = False
+    roles: Annotated[tuple[CountingRole, ...], Field(min_length=1, strict=False)] = ("practitioner", "clinical-staff")
+    initiating_visits: Annotated[list[str], Field(min_length=1)] = Field(default_factory=lambda: ["initiating-visit"])
+    admission_shows_risk: bool = False
+    consent_max_age_months: Annotated[int, Field(ge=1, le=120)] | None = None
+    same_condition_hold: str | None = None
+    apart_from: list[str] = Field(default_factory=list)
+    apart_hold: str | None = None
     source: Text
+
+    @model_validator(mode="after")
+    def _apart(self) -> ProgrammeRow:
+        if bool(self.apart_from) != (self.apart_hold is not None):
+            raise ValueError("apart_from and apart_hold belong together")
+        return self
+
+
+class InstitutionalRow(Strict):
+    """How a kind of site that bills on institutional claims bills care management."""
+
+    kind: Literal["rural-health-clinic", "federally-qualified-health-center", "hospital-department"]
+    individual_codes_from: date | None = None
+    general_code: ProcedureCode | None = None
+    general_code_from: date | None = None
+    general_code_to: date | None = None
+    source: Text
+
+    @model_validator(mode="after")
+    def _general(self) -> InstitutionalRow:
+        start, end = self.general_code_from, self.general_code_to
+        if self.general_code is None and (start is not None or end is not None):
+            raise ValueError("general_code_from or general_code_to without general_code; name the code")
+        if start is not None and end is not None and end < start:
+            raise ValueError(f"general_code_to {end} lies before general_code_from {start}")
+        return self
 
 
 class FamilyRow(Strict):
@@ -178,6 +212,7 @@ class ProgrammesFile(Strict):
     place_of_service: PlaceTable
     programme: Annotated[list[ProgrammeRow], Field(min_length=1)]
     family: Annotated[list[FamilyRow], Field(min_length=1)]
+    institutional: list[InstitutionalRow] = Field(default_factory=list)
 
 
 class ConflictRow(Strict):
@@ -192,6 +227,7 @@ class ConflictRow(Strict):
     enabled_switch: str | None = None
     enabled_value: str | None = None
     other: Literal["block", "hold", "warn", "nothing"]
+    same_condition: bool = False
     source: Text
 
     @model_validator(mode="after")

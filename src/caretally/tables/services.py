@@ -14,6 +14,7 @@ from caretally.facts.reasons import Block, Exclusion, Hold, Notice
 from caretally.facts.services import (
     Conflict,
     Family,
+    Institutional,
     Programme,
     ReasonText,
     ServiceCode,
@@ -22,7 +23,7 @@ from caretally.facts.services import (
 from caretally.tables.localities import no_overlap, read_localities
 from caretally.tables.locate import display_name
 from caretally.tables.reading import Strict, annotation_at, checked, known_keys, nearest, read_toml
-from caretally.tables.service_rows import CodeRow, ConflictsFile, ProgrammesFile, ReasonsFile, YearFile
+from caretally.tables.service_rows import CodeRow, ConflictsFile, ProgrammeRow, ProgrammesFile, ReasonsFile, YearFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -43,6 +44,9 @@ GATES = (
     "conflicts",
     "enrolled-elsewhere",
     "hospice",
+    "global-period",
+    "office-only",
+    "trained-personnel",
 )
 """Gates that a programme may name; a test holds them against the gates of the rules."""
 FAMILY_GATES = ("decision-making",)
@@ -83,6 +87,7 @@ def read_services(files: ServiceFiles, *, version: str) -> ServiceTables:
         reasons=_reasons(files.reasons),
         facility_places=frozenset(programmes.place_of_service.facility),
         blocked_places=frozenset(programmes.place_of_service.blocked),
+        institutional=_institutional(programmes, file),
         version=version,
     )
 
@@ -188,8 +193,7 @@ def _programmes(table: ProgrammesFile, families: dict[str, Family], file: str) -
             raise TableError("stands there twice", file=file, where=where)
         for gate in row.gates:
             _known(gate, GATES, "gate", file, f"{where}, gates")
-        for other in row.exclusive_with:
-            _known(other, names, "programme", file, f"{where}, exclusive_with")
+        _named(row, names, file)
         for name in row.families:
             _known(name, families, "family", file, f"{where}, families")
         owned = {f.name for f in families.values() if f.programme == row.name}
@@ -205,8 +209,44 @@ def _programmes(table: ProgrammesFile, families: dict[str, Family], file: str) -
             months_needed=row.months_needed,
             exclusive_with=tuple(row.exclusive_with),
             one_practitioner=row.one_practitioner,
+            roles=frozenset(row.roles),
+            initiating_visits=tuple(row.initiating_visits),
+            admission_shows_risk=row.admission_shows_risk,
+            consent_max_age_months=row.consent_max_age_months,
+            same_condition_hold=row.same_condition_hold,
+            apart_from=tuple(row.apart_from),
+            apart_hold=row.apart_hold,
         )
     return programmes
+
+
+def _named(row: ProgrammeRow, programmes: list[str], file: str) -> None:
+    """Check the names that a programme's row gives of other rows and of holds."""
+    where = f'programme "{row.name}"'
+    for key in ("exclusive_with", "apart_from"):
+        for other in getattr(row, key):
+            _known(other, programmes, "programme", file, f"{where}, {key}")
+    for key in ("same_condition_hold", "apart_hold"):
+        if getattr(row, key) is not None:
+            _known(getattr(row, key), [h.value for h in Hold], "hold", file, f"{where}, {key}")
+
+
+def _institutional(table: ProgrammesFile, file: str) -> tuple[Institutional, ...]:
+    kinds = [row.kind for row in table.institutional]
+    twice = [kind for kind in kinds if kinds.count(kind) > 1]
+    if twice:
+        raise TableError("stands there twice", file=file, where=f'institutional "{twice[0]}"')
+    return tuple(
+        Institutional(
+            kind=row.kind,
+            individual_codes_from=row.individual_codes_from,
+            general_code=row.general_code,
+            general_code_from=row.general_code_from,
+            general_code_to=row.general_code_to,
+            source=row.source,
+        )
+        for row in table.institutional
+    )
 
 
 def _conflicts(path: Path, programmes: list[str]) -> tuple[Conflict, ...]:
@@ -216,7 +256,13 @@ def _conflicts(path: Path, programmes: list[str]) -> tuple[Conflict, ...]:
         where = f'conflict "{row.name}"'
         if row.name in found:
             raise TableError("stands there twice", file=file, where=where)
-        _known(row.reason, [b.value for b in Block], "reason", file, f"{where}, reason")
+        _known(row.reason, [r.value for kind in (Block, Hold) for r in kind], "reason", file, f"{where}, reason")
+        if row.other in {"block", "hold"} and (row.other == "block") != (row.reason in [b.value for b in Block]):
+            raise TableError(
+                f"other = {row.other}, but {row.reason} is no {row.other}; one row has one reason",
+                file=file,
+                where=where,
+            )
         for programme in row.programmes:
             _known(programme, programmes, "programme", file, f"{where}, programmes")
         for switch, key in ((row.scope_switch, "scope_switch"), (row.enabled_switch, "enabled_switch")):
@@ -235,6 +281,7 @@ def _conflicts(path: Path, programmes: list[str]) -> tuple[Conflict, ...]:
             enabled_switch=row.enabled_switch,
             enabled_value=row.enabled_value,
             other=None if row.other == "nothing" else row.other,
+            same_condition=row.same_condition,
             source=row.source,
         )
     return tuple(found.values())

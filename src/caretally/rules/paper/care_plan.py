@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from caretally.facts.clinical import CarePlanFact
     from caretally.facts.record import GoalFact, PlanActivity, State
-    from caretally.rules.gates import ProgrammeView
+    from caretally.rules.view import ProgrammeView
 
 _INTERVENTIONS = frozenset({"Appointment", "DeviceRequest", "NutritionOrder", "RequestGroup", "ServiceRequest", "Task"})
 _MEDICATIONS = frozenset({"MedicationRequest", "MedicationStatement", "MedicationAdministration"})

@@ -11,9 +11,9 @@ from caretally.rules.paper.care_plan import goals_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from caretally.rules.gates import ProgrammeView
     from caretally.rules.paper.care_plan import Found
     from caretally.rules.time_credit import Credit
+    from caretally.rules.view import ProgrammeView
 
 TO_EXPLAIN = ("service", "cost-sharing", "one-practitioner", "may-stop")
 """Codes of consent-element-explained: what the patient is to be told (guide, "Required Actions", 1)."""

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from caretally.facts.clinical import CarePlanFact
     from caretally.facts.time_entry import TimeEntry
     from caretally.rules.context import Case
-    from caretally.rules.gates import ProgrammeView
     from caretally.rules.time_credit import Credit
+    from caretally.rules.view import ProgrammeView
 
 Warned = tuple[Notice, str, tuple[str, ...]]
 

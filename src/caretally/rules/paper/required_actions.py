@@ -10,8 +10,8 @@ from caretally.rules.conditions import active_in_month
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from caretally.rules.gates import ProgrammeView
     from caretally.rules.paper.care_plan import Found
+    from caretally.rules.view import ProgrammeView
 
 DEMOGRAPHICS = ("name", "birth date", "sex")
 _SHOWN = 5

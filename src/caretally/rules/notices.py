@@ -1,0 +1,68 @@
+"""What a reader should know beside the answer: notices of a decision."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from caretally.facts.reasons import Notice
+from caretally.rules.contradictions import contradictions
+from caretally.rules.findings import distinct, finding, spoken
+from caretally.rules.ladder import rate_of
+from caretally.rules.paper import paper_warnings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from caretally.facts.determination import Finding
+    from caretally.rules.decision import Decision
+    from caretally.rules.judging import Judged
+
+
+def notices(decision: Decision) -> tuple[Finding, ...]:
+    """Return the notices of a decision, each once."""
+    case, ledger = decision.case, decision.ledger
+    found = [n for j in decision.judged for n in j.notices]
+    for taken in decision.taken:
+        found += _money(decision, taken)
+    if decision.taken:
+        for other in (j for j in decision.judged if j not in decision.taken):
+            lacked = ", ".join(r.code for r in other.reasons) or "not billed"
+            found.append(finding(case, Notice.OTHER_PROGRAMME, f"{other.name.upper()}: {lacked}"))
+    for notice, references in (
+        (Notice.NO_INTERVAL, ledger.no_interval),
+        (Notice.POSSIBLE_DUPLICATE, ledger.possible_duplicates),
+        (Notice.ROLE_UNKNOWN, ledger.unknown_roles),
+        (Notice.ZONE_ASSUMED, ledger.zone_assumed),
+        (Notice.INCIDENT_TO, ledger.contracted),
+    ):
+        if references:
+            found.append(finding(case, notice, "", references))
+    for one in decision.judged:
+        found += [finding(case, *warned, one.name) for warned in paper_warnings(one.view, ledger)]
+    if ledger.other_codes:
+        found.append(finding(case, Notice.UNUSED_SEPARATE_CODE, ", ".join(ledger.other_codes)))
+    found += [finding(case, code, said, evidence) for code, said, evidence in contradictions(case)]
+    return tuple(distinct(found))
+
+
+def _money(decision: Decision, taken: Judged) -> Iterator[Finding]:
+    case, choice = decision.case, taken.choice
+    surplus = choice.climb.surplus_seconds if choice.climb is not None else 0
+    if surplus > 0:
+        yield finding(case, Notice.SURPLUS, spoken(surplus))
+    if choice.staff_not_used:
+        yield finding(case, Notice.STAFF_TIME_NOT_USED, "")
+    if choice.alternative is not None:
+        family, amount = choice.alternative
+        yield finding(case, Notice.ALT_AMOUNT, f"{family}: {'no rate' if amount is None else amount}")
+    missing = [line.code for line in taken.lines if line.amount is None]
+    if missing:
+        yield finding(case, Notice.NO_RATE, ", ".join(missing))
+    lacking = (rate_of(case, x.code, x.service_date).lacking for x in taken.lines if x.amount is not None)
+    if national := ", ".join(dict.fromkeys(found for found in lacking if found)):
+        yield finding(case, Notice.NATIONAL_RATE, national)
+    by_rate = [x.code for x in taken.lines if x.charge is not None and x.code not in case.site.fee_schedule]
+    if by_rate:
+        yield finding(case, Notice.CHARGE_IS_RATE, ", ".join(dict.fromkeys(by_rate)))
+    if len({line.service_date for line in taken.lines}) > 1:
+        yield finding(case, Notice.ADDON_DOS, ", ".join(f"{x.code} on {x.service_date}" for x in taken.lines))
