@@ -94,11 +94,12 @@ def _coordination(view: ProgrammeView) -> Element:
     if logged:
         return True, f"coordination: {logged[0]}", (logged[0],)
     start = plan_start(view.plan) if view.plan else None
-    shares = view.plan.shares if view.plan else ()
+    messages = [(c.moment, c.reference) for c in case.facts.coordination]
+    messages += [(s.moment, s.reference) for s in (view.plan.shares if view.plan else ())]
     sent = sorted(
-        (day, c.reference)
-        for c in (*case.facts.coordination, *shares)
-        if start is not None and start <= (day := c.moment.date_in(case.zone)) <= case.last_day
+        (day, reference)
+        for moment, reference in messages
+        if start is not None and start <= (day := moment.date_in(case.zone)) <= case.last_day
     )
     if sent:
         return True, f"coordination: {sent[-1][1]}, {sent[-1][0]}", (sent[-1][1],)
