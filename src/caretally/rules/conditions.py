@@ -96,6 +96,17 @@ def disease(case: Case, condition: ConditionFact) -> str:
     return "group:" + condition.group if condition.group else "code:" + (condition.codes or (Coding("", ""),))[0].code
 
 
+def claim_code(case: Case, condition: ConditionFact) -> str | None:
+    """Return the code for the claim: the record's own, else the one that the map gives for the month.
+
+    Codes change on 1 October (G35 became G35.A to G35.D in 2025), and the mapping reads a patient for all months.
+    """
+    if condition.icd10cm is None or any(c.system == ICD10CM for c in condition.codes):
+        return condition.icd10cm
+    mapped = case.context.terminology.map("snomed-to-icd10cm").target(condition.codes, case.last_day)
+    return mapped or condition.icd10cm
+
+
 def _is_chronic(case: Case, condition: ConditionFact, months_needed: int) -> bool:
     codings = [*condition.codes, *([Coding(ICD10CM, condition.icd10cm)] if condition.icd10cm else [])]
     if case.context.terminology.set("never-chronic").first(codings) is not None:
@@ -158,7 +169,7 @@ def _at_risk(
     best = sorted((min(members, key=rank) for members in sure.values()), key=rank)
     coded = [c for c in best if c.icd10cm is not None]
     return ConditionFinding(
-        diagnoses=tuple(Diagnosis(reference=c.reference, icd10cm=c.icd10cm) for c in coded[:MOST_DIAGNOSES]),
+        diagnoses=tuple(Diagnosis(reference=c.reference, icd10cm=claim_code(case, c)) for c in coded[:MOST_DIAGNOSES]),
         reason=Block.DX_UNMAPPED if len(coded) < needed else None,
         found=f"{len(sure)} condition{'s' if len(sure) != 1 else ''} that qualify"
         + (f", {len(sure) - len(coded)} without an ICD-10-CM code" if len(coded) < len(sure) else ""),
