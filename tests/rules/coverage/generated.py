@@ -194,7 +194,8 @@ def conflicts() -> Iterable[Pair]:
 def _conflict(conflict: Conflict, rule: CodeRule) -> Pair:
     programme = next(p for p in conflict.programmes if p in programme_facts())
     policy = {conflict.enabled_switch: conflict.enabled_value} if conflict.enabled_switch else {}
-    ours = {"by": "P1", "group": "GRP1", "code": rule.code}
+    conditions = programme_facts()[programme].get("conditions", [["E11.9"]])
+    ours = {"by": "P1", "group": "GRP1", "code": rule.code, "dx": [conditions[0][0]]}
     label = f"{conflict.code_set} {rule.code}"
 
     def on(day: date, **claim: Any) -> Case:

@@ -108,21 +108,25 @@ def missing_rows(pair: Pair) -> set[str]:
 @lru_cache
 def shown_by() -> Mapping[str, list[str]]:
     """Return, for each row, the names of the pairs that show it."""
-    known, found = set(rows()), defaultdict(list)
+    known = set(rows())
+    found: defaultdict[str, list[str]] = defaultdict(list)
     for pair in all_pairs():
         # A pair shows what it names, and also every other row that only its first case shows.
         named = set(pair.rows)
         for row in sorted(named | (pair.difference() & known)):
             found[row].append(pair.name)
-    for row in elsewhere():
-        found[row["row"]].append(f"{row['with']}; not: {row['without']}")
+    for told in elsewhere():
+        found[told["row"]].append(f"{told['with']}; not: {told['without']}")
     return found
 
 
 def absent_tests() -> list[str]:
     """Return the tests of other rooms that are named and do not exist."""
     return [
-        test for row in elsewhere() for test in (row["with"], row["without"]) if test.partition("[")[0] not in _tests(test)
+        test
+        for row in elsewhere()
+        for test in (row["with"], row["without"])
+        if test.partition("[")[0] not in _tests(test)
     ]
 
 
@@ -152,9 +156,10 @@ def page() -> str:
     lines = [
         "# What the cases cover",
         "",
-        "Written by `scripts/make_coverage.py`; a test compares it with the tables and refuses a row without cases. For every row of",
-        "every table there is a pair of cases that are decided in each run of the tests: one shows the row, its neighbour just does not.",
-        "Pairs written by hand stand in `tests/rules/cases`; the others follow from the tables.",
+        "Written by `scripts/make_coverage.py`; a test compares it with the tables and refuses a row without cases.",
+        "For every row of every table there is a pair of cases that are decided in each run of the tests: one shows",
+        "the row, its neighbour just does not. Pairs written by hand stand in `tests/rules/cases`; the others follow",
+        "from the tables.",
         "",
         f"{len(everything):,} rows, {pairs:,} pairs.",
         "",
