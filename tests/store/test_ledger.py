@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import shutil
 import sqlite3
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from caretally.store import answers, decisions, ledger, outbox
 from caretally.store.ledger import Head
 from caretally.store.ledger_check import verify
 from caretally.store.opening import Store, StoreBinding, open_store
+from caretally.store.schema import metadata
 
 AT = "2025-02-04T10:00:00Z"
 BINDING = StoreBinding(target="folder:.", tenant="practice")
@@ -260,7 +264,10 @@ def test_a_store_of_the_first_release_gets_a_ledger_of_what_it_holds(tmp_path: P
     connection = sqlite3.connect(path)
     for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
         connection.execute(f"DROP TRIGGER {name}")
-    connection.execute("DROP TABLE ledger_entry")
+    first = import_module("caretally.store.migrations.versions.v0001_first_store")
+    later = metadata.tables.keys() - set(re.findall(r'create_table\(\s*"(\w+)"', inspect.getsource(first)))
+    for name in later:
+        connection.execute(f"DROP TABLE {name}")
     connection.execute("UPDATE alembic_version SET version_num = '0001'")
     connection.commit()
     connection.close()

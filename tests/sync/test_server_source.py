@@ -12,7 +12,7 @@ from caretally.billing import CLAIM_IDENTIFIER
 from caretally.errors import SourceError
 from caretally.fhir.errors import AuthenticationError, NotFhirError, ServerUnreachableError, UnsupportedServerError
 from caretally.store import staging
-from caretally.sync.sources.discovery import tokens
+from caretally.sync.mirroring.plan import tokens
 from caretally.sync.sources.server import ServerSource
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def test_a_server_that_does_not_search_by_type_is_looked_through(
     assert {"Patient/timed", "Patient/planned", "Patient/consenting"} <= held(store, "Patient")
     noted = [(issue.resource, issue.code) for issue in result.issues if issue.code == "search-not-offered"]
     assert noted == [
-        (name, "search-not-offered") for name in ("Encounter", "CarePlan", "Consent", "Claim", "ChargeItem")
+        (name, "search-not-offered") for name in ("CarePlan", "ChargeItem", "Claim", "Consent", "Encounter")
     ]
 
 

@@ -82,6 +82,7 @@ def search(
     *,
     exact: bool = False,
     fresh: bool = False,
+    go_on_at: tuple[int, str] | None = None,
 ) -> Iterator[Page]:
     """Search and give page after page; nothing is asked before the first page is wanted.
 
@@ -91,6 +92,7 @@ def search(
         parameters: names and values, not yet percent-encoded; `_count` is added when missing.
         exact: read amounts as Decimal with each digit.
         fresh: ask the server not to answer from a stored search.
+        go_on_at: number and address of a page (`Page.next_link`) from which a search that was cut off goes on.
 
     Raises:
         PagingLoopError, PageLimitError, ForeignLinkError: the pages do not end or lead elsewhere.
@@ -108,6 +110,9 @@ def search(
     headers = {"Prefer": "handling=strict"} | ({"Cache-Control": "no-cache"} if fresh else {})
     request = _first_request(transport, resource_type, asked, address, headers, exact=exact)
     number = 1
+    if go_on_at is not None:
+        number, address = go_on_at[0], str(transport.base.check(go_on_at[1]))
+        request = Request(method="GET", url=address, headers=headers, exact=exact)
     while True:
         guard.before_request(address)
         answer = _send(transport, request, number)

@@ -65,9 +65,10 @@ class FhirServer:
         *,
         exact: bool = False,
         fresh: bool = False,
+        go_on_at: tuple[int, str] | None = None,
     ) -> Iterator[searching.Page]:
         """Search and give page after page; see `searching.search`."""
-        return searching.search(self.transport, resource_type, parameters, exact=exact, fresh=fresh)
+        return searching.search(self.transport, resource_type, parameters, exact=exact, fresh=fresh, go_on_at=go_on_at)
 
     def identifier_parameters(self, resource_type: str, system: str, value: str = "") -> list[tuple[str, str]]:
         """Give the search parameters for an identifier, built and escaped by fhirpy; no value: any of the system."""

@@ -207,3 +207,93 @@ ledger_entry = Table(
     Column("previous", Text, nullable=False),
     Column("digest", Text, nullable=False),
 )
+
+mirror = Table(
+    "mirror",
+    metadata,
+    # What is held of one server, for one purpose: the pull of a month, or the incremental copy of sync.
+    Column("id", Text, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    # full, changes or export
+    Column("mode", Text, nullable=False),
+    # reading or complete
+    Column("state", Text, nullable=False),
+    # Names one reading of the server, from its beginning to its end; a resource that was seen in it bears it.
+    Column("generation", Text, nullable=False),
+    # By our clock; by the server's, before the first request; up to when changes are held; of the last full reading.
+    Column("begun_at", Text, nullable=False),
+    Column("server_began_at", Text),
+    Column("held_up_to", Text),
+    Column("fully_read_at", Text),
+    # Of a Bulk Data export that was started: where its state is asked for.
+    Column("export_status", Text),
+    Column("export_manifest", Text),
+    Index(None, "source", "purpose", unique=True),
+)
+
+mirror_slice = Table(
+    "mirror_slice",
+    metadata,
+    Column("mirror_id", Text, ForeignKey("mirror.id", ondelete="CASCADE"), nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("phase", Text, nullable=False),
+    Column("resource_type", Text, nullable=False),
+    # What is asked for, as JSON.
+    Column("document", Text, nullable=False),
+    # waiting, done or gap
+    Column("state", Text, nullable=False),
+    # The page to go on with; NULL: from the beginning.
+    Column("next_link", Text),
+    Column("pages", Integer, nullable=False),
+    PrimaryKeyConstraint("mirror_id", "ordinal"),
+    Index(None, "mirror_id", "phase", "state"),
+)
+
+mirror_resource = Table(
+    "mirror_resource",
+    metadata,
+    Column("mirror_id", Text, ForeignKey("mirror.id", ondelete="CASCADE"), nullable=False),
+    Column("resource_type", Text, nullable=False),
+    Column("resource_id", Text, nullable=False),
+    Column("patient", Text),
+    # The generation in which it was seen last.
+    Column("seen", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("mirror_id", "resource_type", "resource_id"),
+    Index(None, "mirror_id", "patient"),
+)
+
+mirror_person = Table(
+    "mirror_person",
+    metadata,
+    Column("mirror_id", Text, ForeignKey("mirror.id", ondelete="CASCADE"), nullable=False),
+    Column("patient", Text, nullable=False),
+    Column("seen", Text, nullable=False),
+    # Whether their resources are asked for already.
+    Column("asked", Boolean, nullable=False),
+    PrimaryKeyConstraint("mirror_id", "patient"),
+)
+
+mirror_reference = Table(
+    "mirror_reference",
+    metadata,
+    # People and places of the practice that something refers to.
+    Column("mirror_id", Text, ForeignKey("mirror.id", ondelete="CASCADE"), nullable=False),
+    Column("reference", Text, nullable=False),
+    Column("asked", Boolean, nullable=False),
+    PrimaryKeyConstraint("mirror_id", "reference"),
+)
+
+mirror_note = Table(
+    "mirror_note",
+    metadata,
+    # Issue rows and gaps of the present generation, in the order in which they were found.
+    Column("mirror_id", Text, ForeignKey("mirror.id", ondelete="CASCADE"), nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    # issue, gap or strangers
+    Column("kind", Text, nullable=False),
+    Column("patient", Text),
+    Column("document", Text, nullable=False),
+    PrimaryKeyConstraint("mirror_id", "ordinal"),
+)

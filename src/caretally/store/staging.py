@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, func, insert, select, update
 
-from caretally.store import schema
+from caretally.store import mirror, schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -79,6 +79,18 @@ class StagingWriter:
         self._next += 1
         if len(self._rows) >= _BATCH:
             self.flush()
+
+    @property
+    def store(self) -> Store:
+        """Where the pull lies."""
+        return self._store
+
+    def take_mirror(self, mirror_id: str) -> None:
+        """Add everything that a mirror holds."""
+        self.flush()
+        self._next = mirror.stage(
+            self._store, mirror_id, pull_id=self._pull_id, origin=self._origin, first_ordinal=self._next
+        )
 
     def flush(self) -> None:
         """Write what has been added so far."""

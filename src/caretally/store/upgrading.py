@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from caretally.store.opening import Store
 
-HEAD = "0003"
+HEAD = "0004"
 """Latest migration; revisions are numbered, so that a newer store can be told from a damaged one."""
 
 

@@ -156,6 +156,13 @@ def types_to_read(tables: Tables) -> dict[str, ResourceType]:
     return kinds
 
 
+class ResourceWriter(Protocol):
+    """Where resources that were taken in go."""
+
+    def add(self, resource_type: str, resource_id: str, *, patient: str | None, place: str, body: bytes) -> None:
+        """Take one resource."""
+
+
 class Source(Protocol):
     """Where resources come from."""
 
@@ -184,7 +191,7 @@ class Intake:
     """Takes the resources of a pull in: each one is staged, or accounted for."""
 
     request: PullRequest
-    writer: StagingWriter
+    writer: ResourceWriter
     result: PullResult
 
     def add(self, resource: dict[str, Any], body: bytes, place: str) -> None:

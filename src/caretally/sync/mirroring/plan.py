@@ -1,0 +1,139 @@
+"""What a server is asked, as slices: who the patients are, everything about them, and the practice around them.
+
+A slice is one search over some patients or a window, is bounded, and is what goes on after a crash. A search that a
+server may not offer has variants, each wider than the one before, so that the answer is never too small.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from caretally.billing import CLAIM_IDENTIFIER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from caretally.facts.calendar import ServiceMonth
+    from caretally.facts.codes import CodeRule, Terminology
+    from caretally.facts.resource_types import ResourceType
+    from caretally.fhir.server import FhirServer
+
+CHUNK = 50
+"""Patients, or resources by id, of one search."""
+ACTIVITY_SETS = ("activities-counted", "activities-not-counted")
+PROGRAMME_MAP, CONSENT_SET = "programme", "consent-category"
+FIND, PEOPLE, FACTS, CHANGES, PRACTICE = "find", "people", "facts", "changes", "practice"
+
+Parameters = list[tuple[str, str]]
+Planned = tuple[str, dict[str, Any]]
+"""Resource type and document of a slice."""
+
+
+def tokens(rules: Iterable[CodeRule]) -> str:
+    """Return a token search value for rows of a code set: ``system|code``, or a whole system for patterns."""
+    rows = list(rules)
+    whole = {rule.system for rule in rows if rule.code is None}
+    single = {f"{rule.system}|{rule.code}" for rule in rows if rule.code is not None and rule.system not in whole}
+    return ",".join(sorted({f"{system}|" for system in whole} | single))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Makes the slices of one server.
+
+    Attributes:
+        types: resource types that are read and that the server offers, by name.
+        months: service months whose patients are wanted.
+    """
+
+    server: FhirServer
+    terminology: Terminology
+    types: Mapping[str, ResourceType]
+    months: Sequence[ServiceMonth]
+
+    def find(self) -> list[Planned]:
+        """Plan the searches for everybody who matters: with care-management time, enrolled, or with a claim of ours."""
+        programmes = tokens(rule for rule, _ in self.terminology.map(PROGRAMME_MAP).rows)
+        consents = tokens(self.terminology.set(CONSENT_SET).rules)
+        activities = tokens(rule for name in ACTIVITY_SETS for rule in self.terminology.set(name).rules)
+        first, last = self.months[0].first_day, self.months[-1].last_day
+        # A server reads a bare date in its own zone: one day more on either side loses nothing.
+        window = [("date", f"ge{first - timedelta(days=1)}"), ("date", f"le{last + timedelta(days=1)}")]
+        planned = [
+            self._narrow("Encounter", [("type", activities)], window),
+            self._narrow("CarePlan", [("category", programmes)], []),
+            self._narrow("Consent", [("category", consents)], []),
+        ]
+        claims = [("created", f"ge{first}"), ("_elements", "patient,billablePeriod")]
+        charges = [("occurrence", f"ge{first}"), ("occurrence", f"le{last}"), ("_elements", "subject")]
+        for name, parameters in (("Claim", claims), ("ChargeItem", charges)):
+            if name in self.types:
+                ours = self.server.identifier_parameters(name, CLAIM_IDENTIFIER)
+                lost = "patients with a claim of ours who are no longer enrolled are not found"
+                planned.append((name, {"variants": [[*ours, *parameters]], "lost": lost, "what": "by identifier"}))
+        return [one for one in planned if one[0] in self.types]
+
+    def _narrow(self, name: str, filters: Parameters, always: Parameters) -> Planned:
+        """Ask as narrowly as the server takes it, at last for everybody."""
+        kind = self.types.get(name)
+        element = kind.patient_elements[0] if kind else ""
+        variants = [[*filters, *always, ("_elements", element)], [*filters, *always], always]
+        wider = "all of them were looked through instead, which takes longer"
+        return name, {"variants": variants, "wider": wider, "what": f"by {filters[0][0]}"}
+
+    def people(self, patients: Sequence[str]) -> list[Planned]:
+        """Plan the records of some patients, and those of others that link to them."""
+        planned: list[Planned] = []
+        linked = "link" in self.server.capabilities().resource("Patient").search_parameters
+        for chunk in chunks(patients):
+            ids = ",".join(one.partition("/")[2] for one in chunk)
+            planned.append(("Patient", {"variants": [[("_id", ids)]], "patients": list(chunk)}))
+            if linked:
+                asked = [("link", ",".join(chunk)), ("_elements", "id")]
+                planned.append(("Patient", {"variants": [asked], "patients": list(chunk), "only_people": True}))
+        return planned
+
+    def facts(self, patients: Sequence[str], types: Iterable[str] | None = None) -> list[Planned]:
+        """Plan everything about some patients, type by type."""
+        wanted = None if types is None else set(types)
+        return [
+            self.facts_of(kind, chunk)
+            for chunk in chunks(patients)
+            for kind in self.types.values()
+            if kind.patient_search is not None and kind.name != "Patient" and (wanted is None or kind.name in wanted)
+        ]
+
+    def facts_of(self, kind: ResourceType, patients: Sequence[str]) -> Planned:
+        """Plan one type for some patients; servers that know only ``subject`` want the type of what they look for."""
+        offered = self.server.capabilities().resource(kind.name).search_parameters
+        if kind.patient_search not in offered and "subject" in offered:
+            parameter = ("subject", ",".join(patients))
+        else:
+            parameter = (str(kind.patient_search), ",".join(one.partition("/")[2] for one in patients))
+        return kind.name, {"variants": [[parameter]], "patients": list(patients)}
+
+    def changes(self, since: str) -> list[Planned]:
+        """Plan what changed since an instant, type by type, whoever it is about."""
+        return [(name, {"variants": [[("_lastUpdated", f"ge{since}")]], "since": since}) for name in self.types]
+
+    def practice(self, references: Sequence[str]) -> list[Planned]:
+        """Plan people and places of the practice by id, and the roles of the people."""
+        planned: list[Planned] = []
+        for name in ("Practitioner", "PractitionerRole", "Organization", "Location"):
+            ids = [one.partition("/")[2] for one in references if one.startswith(f"{name}/")]
+            if name in self.types:
+                planned += [(name, {"variants": [[("_id", ",".join(chunk))]]}) for chunk in chunks(ids)]
+        people = [one for one in references if one.startswith("Practitioner/")]
+        if "PractitionerRole" in self.types:
+            planned += [
+                ("PractitionerRole", {"variants": [[("practitioner", ",".join(chunk))]]}) for chunk in chunks(people)
+            ]
+        return planned
+
+
+def chunks(items: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Give lists of at most `CHUNK`."""
+    for start in range(0, len(items), CHUNK):
+        yield items[start : start + CHUNK]
