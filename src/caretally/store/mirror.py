@@ -396,15 +396,15 @@ def references_to_ask(store: Store, mirror_id: str) -> list[str]:
 def plan_for(
     store: Store,
     mirror_id: str,
-    phase: str,
-    slices: Sequence[tuple[str, Mapping[str, Any]]],
+    planned: Mapping[str, Sequence[tuple[str, Mapping[str, Any]]]],
     *,
     people: Sequence[str] = (),
     references: Sequence[str] = (),
 ) -> None:
-    """Add slices for patients or references, which then count as asked for."""
+    """Add slices, by phase, for patients or references, which then count as asked for: all of it, or nothing."""
     with store.writing() as connection:
-        _add_slices(connection, mirror_id, phase, slices)
+        for phase, slices in planned.items():
+            _add_slices(connection, mirror_id, phase, slices)
         for table, column, values in ((_p, _p.c.patient, people), (_f, _f.c.reference, references)):
             for start in range(0, len(values), _CHUNK):
                 chunk = values[start : start + _CHUNK]
