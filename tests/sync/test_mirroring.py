@@ -49,7 +49,7 @@ def clean(tables: Tables, make: Make, store: Store, small: SmallServer) -> list[
     return found
 
 
-class Cut(Exception):
+class CutError(Exception):
     """Stands for a crash of the process."""
 
 
@@ -68,14 +68,14 @@ def test_a_reading_that_was_cut_off_goes_on_at_its_page(
         with lock:
             passed[name] += 1
             if name == place and passed[name] % 9 == 0:
-                raise Cut
+                raise CutError
 
     monkeypatch.setattr(slice_reader, "failpoint", crash)
     cuts = 0
     while True:
         try:
             pulled(small, store, tables, pull_request)
-        except Cut:
+        except CutError:
             cuts += 1
         else:
             break
@@ -100,7 +100,7 @@ def test_slices_are_read_several_at_a_time_within_the_limit(store: Store, tables
         with lock:
             together -= 1
 
-    small.faults.append(count)  # type: ignore[arg-type]
+    small.faults.append(count)
     pulled(small, store, tables, pull_request)
     assert 2 <= most <= 4
 

@@ -95,8 +95,8 @@ class Refresh:
             waiting = mirrors.people_to_ask(self.store, self.mirror.id)
             if waiting:
                 # Facts are planned with the people: what is asked for once is not asked for again.
-                mirrors.plan_for(self.store, self.mirror.id, PEOPLE, self._plan.people(waiting), people=waiting)
-                self._plan_slices(FACTS, self._plan.facts(waiting))
+                planned = {PEOPLE: self._plan.people(waiting), FACTS: self._plan.facts(waiting)}
+                mirrors.plan_for(self.store, self.mirror.id, planned, people=waiting)
             self._run(PEOPLE)
             if not waiting:
                 break
@@ -112,7 +112,8 @@ class Refresh:
             held = mirrors.holds(self.store, self.mirror, waiting)
             people = [one for one in waiting if one.startswith("Practitioner/")]
             lacking = sorted((set(waiting) - held) | set(people))
-            mirrors.plan_for(self.store, self.mirror.id, PRACTICE, self._plan.practice(lacking), references=waiting)
+            planned = {PRACTICE: self._plan.practice(lacking)}
+            mirrors.plan_for(self.store, self.mirror.id, planned, references=waiting)
             self._run(PRACTICE)
 
     def result(self) -> PullResult:

@@ -192,7 +192,7 @@ class SliceReader:
         elif one.phase == FACTS and len(document["patients"]) > 1:
             self._one_by_one.add(one.resource_type)
             self._split(one)
-        elif one.phase == CHANGES:
+        elif one.phase == CHANGES and "since" in document:
             self._everything_instead(one)
         elif one.phase in {FACTS, PEOPLE}:
             self._failed(one, error)
