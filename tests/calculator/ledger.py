@@ -1,0 +1,327 @@
+"""The ledger of seconds of one practitioner: every second of every entry counts or has one exclusion.
+
+Written from the billing rules alone (parts 3 and 13), in the plainest way: cut each entry wherever anything changes,
+ask of each piece, in the order of part 13, what speaks against it, then lay the pieces over each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from caretally.facts.calendar import local_date, start_of_day
+from caretally.facts.time_entry import RoleClass
+from tests.calculator import numbers
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+    from caretally.facts.calendar import ServiceMonth
+    from caretally.facts.clinical import StayFact, VisitFact
+    from caretally.facts.policy import Policy
+    from caretally.facts.practice import Practice
+    from caretally.facts.time_entry import Performer, TimeEntry
+
+FOREVER = 10**12
+
+
+@dataclass
+class Windows:
+    """From when and until when the seconds of one programme count; None: no such limit."""
+
+    consent_spans: list[tuple[int, int]] | None = None
+    """Instants under a consent; None: consent excludes nothing."""
+    init_from: int | None = None
+    death: int | None = None
+    coverage_spans: list[tuple[int, int]] | None = None
+
+
+@dataclass
+class Piece:
+    entry: str
+    programme: str | None
+    day: date
+    seconds: int
+    start: int | None = None
+    staff: bool = False
+    physician: bool = False
+    excluded: str = ""
+
+
+@dataclass
+class Surroundings:
+    """What the pieces of all entries are held against."""
+
+    me: str
+    my_groups: frozenset[str]
+    my_specialty: str | None
+    zone: ZoneInfo
+    month: ServiceMonth
+    policy: Policy
+    practice: Practice
+    visits: tuple[VisitFact, ...]
+    stays: tuple[StayFact, ...]
+    separate_spans: list[tuple[int, int]]
+    windows: dict[str | None, Windows] = field(default_factory=dict)
+
+
+def separate_code(entry_or_visit_codes: tuple[object, ...], on: date) -> str | None:
+    for coding in entry_or_visit_codes:
+        code = coding.code  # type: ignore[attr-defined]
+        if code in numbers.SEPARATE:
+            first, last = numbers.SEPARATE[code]
+            if first <= on <= last:
+                return str(code)
+    return None
+
+
+def alive(entries: tuple[TimeEntry, ...]) -> tuple[list[TimeEntry], dict[int, str]]:
+    """All entries in order of reference, and what is wrong with a whole entry, by its place in that list."""
+    ordered = sorted(entries, key=lambda e: (e.reference, e.copy_number))
+    wrong: dict[int, str] = {}
+    seen_copies: set[tuple[str, int]] = set()
+    seen_events: set[tuple[tuple[str, ...], int, int]] = set()
+    for i, entry in enumerate(ordered):
+        if entry.status != "finished":
+            wrong[i] = "X-STATUS"
+        elif entry.copy_number > 0 or (entry.reference, entry.copy_number) in seen_copies:
+            wrong[i] = "X-DUPLICATE"
+        elif entry.invalid is not None:
+            wrong[i] = "X-INVALID"
+        else:
+            seen_copies.add((entry.reference, entry.copy_number))
+            if entry.interval is not None:
+                event = (
+                    tuple(sorted(p.reference for p in entry.performers)),
+                    entry.interval.start,
+                    entry.interval.end,
+                )
+                if event in seen_events:
+                    wrong[i] = "X-DUPLICATE"
+                seen_events.add(event)
+    return ordered, wrong
+
+
+def touches(entry: TimeEntry, month: ServiceMonth, zone: ZoneInfo) -> bool:
+    if entry.interval is None:
+        return entry.day is not None and month.contains(entry.day)
+    first, after = month.bounds(zone)
+    return entry.interval.start < after and entry.interval.end > first
+
+
+def contribution(performer: Performer, entry: TimeEntry, on: date, around: Surroundings) -> str:
+    """`staff`, `physician`, or the exclusion of what one person did."""
+    policy, practice = around.policy, around.practice
+    mine = False
+    if performer.role is RoleClass.PRACTITIONER:
+        kind = "staff"
+        if practice.same_practitioner(performer.reference, around.me):
+            kind, mine = "physician", True
+        elif (
+            policy.other_practitioner_time == "physician"
+            and performer.group in around.my_groups
+            and performer.specialty is not None
+            and performer.specialty == around.my_specialty
+        ):
+            kind = "physician"
+    elif performer.role is RoleClass.CLINICAL_STAFF:
+        kind = "staff"
+    elif performer.role is RoleClass.COMMUNITY_HEALTH_WORKER and policy.chw_is_clinical_staff:
+        kind = "staff"
+    else:
+        return "X-ROLE"
+    del mine
+    return kind
+
+
+def same_day(performer: Performer, entry: TimeEntry, on: date, around: Surroundings) -> bool:
+    """Whether a visit of that date takes this person's time (rules 3.4)."""
+    policy, practice = around.policy, around.practice
+    if policy.same_day_em == "overlap_only":
+        return False
+    for visit in around.visits:
+        if not any(c.code in numbers.OFFICE_VISITS for c in visit.codes):
+            continue
+        if visit.moment.date_in(around.zone) != on:
+            continue
+        if policy.same_day_em == "exclude_whole_day":
+            groups = {practice.group_of_organization(visit.organization)}
+            for who in visit.practitioners:
+                groups |= practice.groups_of(who)
+            if groups & around.my_groups:
+                return True
+        elif performer.role is RoleClass.PRACTITIONER and not entry.distinct_from_visit:
+            if any(practice.same_practitioner(performer.reference, who) for who in visit.practitioners):
+                return True
+    return False
+
+
+def activity_counts(entry: TimeEntry, policy: Policy) -> bool:
+    for activity in entry.activities:
+        if activity in numbers.COUNTED_ACTIVITIES:
+            continue
+        if activity == "prior-authorization" and policy.count_activities.prior_authorization:
+            continue
+        if activity == "unsuccessful-contact" and policy.count_activities.unsuccessful_contact:
+            continue
+        return False
+    return True
+
+
+def within(spans: list[tuple[int, int]], at: int) -> bool:
+    return any(first <= at < after for first, after in spans)
+
+
+def judge(entry: TimeEntry, at: int, on: date, dated_only: bool, windows: Windows, around: Surroundings) -> tuple[str, bool, bool]:
+    """(exclusion or "", staff time, physician time) of the second `at`; a dated entry is judged by its date."""
+    kinds = [(p, contribution(p, entry, on, around)) for p in entry.performers]
+    working = [(p, k) for p, k in kinds if k != "X-ROLE"]
+    if not working:
+        return "X-ROLE", False, False
+    if not activity_counts(entry, around.policy):
+        return "X-ACTIVITY", False, False
+    if separate_code(entry.procedure_codes, on):
+        return "X-SEPARATE-CODE", False, False
+    # A dated entry cannot be cut: it counts when any second of its date would.
+    first = start_of_day(on, around.zone) if dated_only else at
+    last = start_of_day(on + timedelta(days=1), around.zone) - 1 if dated_only else at
+    if windows.consent_spans is not None:
+        spans = windows.consent_spans
+        if not any(a <= last and first < b for a, b in spans):
+            return ("X-BEFORE-CONSENT" if not any(a <= last for a, _ in spans) else "X-AFTER-REVOCATION"), False, False
+    if windows.init_from is not None and last < windows.init_from:
+        return "X-BEFORE-INIT", False, False
+    if windows.death is not None and first >= windows.death:
+        return "X-AFTER-DEATH", False, False
+    if windows.coverage_spans is not None and not any(a <= last and first < b for a, b in windows.coverage_spans):
+        return "X-AFTER-COVERAGE", False, False
+    for stay in around.stays:
+        admitted = stay.start.earliest(around.zone)
+        discharged = FOREVER if stay.end is None else stay.end.earliest(around.zone)
+        if admitted <= first and last < discharged:
+            return "X-INPATIENT", False, False
+    working = [(p, k) for p, k in working if not same_day(p, entry, on, around)]
+    if not working:
+        return "X-SAME-DAY-EM", False, False
+    if not dated_only and within(around.separate_spans, at):
+        return "X-OVERLAP-SEPARATE-CODE", False, False
+    return "", any(k == "staff" for _, k in working), any(k == "physician" for _, k in working)
+
+
+def cuts(entry: TimeEntry, windows: Windows, around: Surroundings) -> list[int]:
+    """Every instant inside the entry at which anything could change."""
+    assert entry.interval is not None
+    start, end = entry.interval.start, entry.interval.end
+    points = set(around.month.bounds(around.zone))
+    day = local_date(start, around.zone) + timedelta(days=1)
+    while start_of_day(day, around.zone) < end:
+        points.add(start_of_day(day, around.zone))
+        day += timedelta(days=1)
+    for a, b in [*(windows.consent_spans or []), *(windows.coverage_spans or []), *around.separate_spans]:
+        points |= {a, b}
+    points |= {x for x in (windows.init_from, windows.death) if x is not None}
+    for stay in around.stays:
+        points.add(stay.start.earliest(around.zone))
+        if stay.end is not None:
+            points.add(stay.end.earliest(around.zone))
+    return [start, *sorted(p for p in points if start < p < end), end]
+
+
+def pieces_of(entry: TimeEntry, programme: str | None, wrong: str | None, around: Surroundings) -> list[Piece]:
+    windows = around.windows.get(programme, Windows())
+    found: list[Piece] = []
+    if entry.interval is None:
+        assert entry.day is not None
+        if not entry.seconds:
+            return []
+        excluded, staff, physician = (wrong, False, False) if wrong else judge(entry, 0, entry.day, True, windows, around)
+        return [
+            Piece(
+                entry=entry.reference,
+                programme=programme,
+                day=entry.day,
+                seconds=entry.seconds,
+                staff=staff,
+                physician=physician,
+                excluded=excluded or "",
+            )
+        ]
+    points = cuts(entry, windows, around)
+    first, after = around.month.bounds(around.zone)
+    for a, b in zip(points, points[1:], strict=False):
+        on = local_date(a, around.zone)
+        staff = physician = False
+        if wrong:
+            excluded = wrong
+        elif not first <= a < after:
+            excluded = "X-OUTSIDE-MONTH"
+        else:
+            excluded, staff, physician = judge(entry, a, on, False, windows, around)
+        found.append(
+            Piece(
+                entry=entry.reference,
+                programme=programme,
+                day=on,
+                seconds=b - a,
+                start=a,
+                staff=staff,
+                physician=physician,
+                excluded=excluded,
+            )
+        )
+    return found
+
+
+def lay_over(pieces: list[Piece]) -> list[Piece]:
+    """Count each second of a programme once: what begins first counts, staff before practitioner (rules 3.5)."""
+    timed = [p for p in pieces if not p.excluded and p.start is not None]
+    result = [p for p in pieces if p.excluded or p.start is None]
+    covered: dict[str | None, int] = {}
+    for piece in sorted(timed, key=lambda p: (p.start or 0, not p.staff, p.entry)):
+        assert piece.start is not None
+        start, end = piece.start, piece.start + piece.seconds
+        until = min(end, max(start, covered.get(piece.programme, start)))
+        common = {
+            "entry": piece.entry,
+            "programme": piece.programme,
+            "day": piece.day,
+            "staff": piece.staff,
+            "physician": piece.physician,
+        }
+        if until > start:
+            result.append(Piece(**common, seconds=until - start, start=start, excluded="X-OVERLAP"))  # type: ignore[arg-type]
+        if end > until:
+            result.append(Piece(**common, seconds=end - until, start=until))  # type: ignore[arg-type]
+        covered[piece.programme] = max(end, covered.get(piece.programme, end))
+    return result
+
+
+def floor_entries(pieces: list[Piece]) -> list[Piece]:
+    """Cut each entry's counted seconds down to whole minutes, from its end."""
+    totals: dict[tuple[str, str | None], int] = {}
+    for p in pieces:
+        if not p.excluded:
+            totals[p.entry, p.programme] = totals.get((p.entry, p.programme), 0) + p.seconds
+    rest = {key: total % 60 for key, total in totals.items()}
+    result: list[Piece] = []
+    for p in sorted(pieces, key=lambda p: (p.day, p.start or 0), reverse=True):
+        key = (p.entry, p.programme)
+        cut = 0 if p.excluded else min(p.seconds, rest.get(key, 0))
+        if cut:
+            rest[key] -= cut
+            kept = p.seconds - cut
+            result.append(
+                Piece(
+                    entry=p.entry,
+                    programme=p.programme,
+                    day=p.day,
+                    seconds=cut,
+                    start=None if p.start is None else p.start + kept,
+                    excluded="X-ROUNDING",
+                )
+            )
+            p.seconds = kept
+        if p.seconds:
+            result.append(p)
+    return result
