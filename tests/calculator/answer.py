@@ -19,6 +19,8 @@ class Answer:
     excluded: dict[str, int] = field(default_factory=dict)
     counted: dict[str, int] = field(default_factory=dict)
     surplus: int = 0
+    lost: int = 0
+    """Seconds of entries that belong to nobody, or to several."""
 
 
 def answer_of(found: Determination) -> Answer:

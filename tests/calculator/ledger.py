@@ -34,7 +34,7 @@ class Windows:
     """Instants under a consent; None: consent excludes nothing."""
     init_from: int | None = None
     death: int | None = None
-    coverage_spans: list[tuple[int, int]] | None = None
+    coverage_end: int | None = None
 
 
 @dataclass
@@ -76,31 +76,36 @@ def separate_code(entry_or_visit_codes: tuple[object, ...], on: date) -> str | N
     return None
 
 
-def alive(entries: tuple[TimeEntry, ...]) -> tuple[list[TimeEntry], dict[int, str]]:
-    """All entries in order of reference, and what is wrong with a whole entry, by its place in that list."""
-    ordered = sorted(entries, key=lambda e: (e.reference, e.copy_number))
+def in_order(entries: tuple[TimeEntry, ...]) -> list[TimeEntry]:
+    return sorted(entries, key=lambda e: (e.reference, e.copy_number))
+
+
+def happened(entry: TimeEntry) -> bool:
+    return entry.status in {"finished", "completed"} and entry.copy_number == 0 and entry.invalid is None
+
+
+def wholly_wrong(entries: list[TimeEntry], programmes: dict[int, str | None]) -> dict[int, str]:
+    """What is wrong with a whole entry, by its place in the list (rules 3.5, 13).
+
+    The same people, start and end are one event, whoever it was logged for; CCM and PCM are two ladders, and both
+    count what was logged for both.
+    """
     wrong: dict[int, str] = {}
-    seen_copies: set[tuple[str, int]] = set()
-    seen_events: set[tuple[tuple[str, ...], int, int]] = set()
-    for i, entry in enumerate(ordered):
-        if entry.status != "finished":
+    seen: set[tuple[str | None, tuple[str, ...], int, int]] = set()
+    for i, entry in enumerate(entries):
+        if entry.status not in {"finished", "completed"}:
             wrong[i] = "X-STATUS"
-        elif entry.copy_number > 0 or (entry.reference, entry.copy_number) in seen_copies:
+        elif entry.copy_number > 0:
             wrong[i] = "X-DUPLICATE"
         elif entry.invalid is not None:
             wrong[i] = "X-INVALID"
-        else:
-            seen_copies.add((entry.reference, entry.copy_number))
-            if entry.interval is not None:
-                event = (
-                    tuple(sorted(p.reference for p in entry.performers)),
-                    entry.interval.start,
-                    entry.interval.end,
-                )
-                if event in seen_events:
-                    wrong[i] = "X-DUPLICATE"
-                seen_events.add(event)
-    return ordered, wrong
+        elif entry.interval is not None and entry.performers:
+            people = tuple(sorted(p.reference for p in entry.performers))
+            event = (programmes.get(i), people, entry.interval.start, entry.interval.end)
+            if event in seen:
+                wrong[i] = "X-DUPLICATE"
+            seen.add(event)
+    return wrong
 
 
 def touches(entry: TimeEntry, month: ServiceMonth, zone: ZoneInfo) -> bool:
@@ -110,17 +115,19 @@ def touches(entry: TimeEntry, month: ServiceMonth, zone: ZoneInfo) -> bool:
     return entry.interval.start < after and entry.interval.end > first
 
 
-def contribution(performer: Performer, entry: TimeEntry, on: date, around: Surroundings) -> str:
+def contribution(performer: Performer, around: Surroundings) -> str:
     """`staff`, `physician`, or the exclusion of what one person did."""
     policy, practice = around.policy, around.practice
-    mine = False
     if performer.role is RoleClass.PRACTITIONER:
         kind = "staff"
+        groups = practice.groups_of(performer.reference) or {performer.group} - {None}
         if practice.same_practitioner(performer.reference, around.me):
-            kind, mine = "physician", True
+            kind = "physician"
+        elif groups and around.my_groups and not groups & around.my_groups:
+            return "X-ROLE"
         elif (
             policy.other_practitioner_time == "physician"
-            and performer.group in around.my_groups
+            and groups & around.my_groups
             and performer.specialty is not None
             and performer.specialty == around.my_specialty
         ):
@@ -131,7 +138,6 @@ def contribution(performer: Performer, entry: TimeEntry, on: date, around: Surro
         kind = "staff"
     else:
         return "X-ROLE"
-    del mine
     return kind
 
 
@@ -173,9 +179,11 @@ def within(spans: list[tuple[int, int]], at: int) -> bool:
     return any(first <= at < after for first, after in spans)
 
 
-def judge(entry: TimeEntry, at: int, on: date, dated_only: bool, windows: Windows, around: Surroundings) -> tuple[str, bool, bool]:
+def judge(
+    entry: TimeEntry, at: int, on: date, dated_only: bool, windows: Windows, around: Surroundings
+) -> tuple[str, bool, bool]:
     """(exclusion or "", staff time, physician time) of the second `at`; a dated entry is judged by its date."""
-    kinds = [(p, contribution(p, entry, on, around)) for p in entry.performers]
+    kinds = [(p, contribution(p, around)) for p in entry.performers]
     working = [(p, k) for p, k in kinds if k != "X-ROLE"]
     if not working:
         return "X-ROLE", False, False
@@ -194,7 +202,7 @@ def judge(entry: TimeEntry, at: int, on: date, dated_only: bool, windows: Window
         return "X-BEFORE-INIT", False, False
     if windows.death is not None and first >= windows.death:
         return "X-AFTER-DEATH", False, False
-    if windows.coverage_spans is not None and not any(a <= last and first < b for a, b in windows.coverage_spans):
+    if windows.coverage_end is not None and first >= windows.coverage_end:
         return "X-AFTER-COVERAGE", False, False
     for stay in around.stays:
         admitted = stay.start.earliest(around.zone)
@@ -218,9 +226,9 @@ def cuts(entry: TimeEntry, windows: Windows, around: Surroundings) -> list[int]:
     while start_of_day(day, around.zone) < end:
         points.add(start_of_day(day, around.zone))
         day += timedelta(days=1)
-    for a, b in [*(windows.consent_spans or []), *(windows.coverage_spans or []), *around.separate_spans]:
+    for a, b in [*(windows.consent_spans or []), *around.separate_spans]:
         points |= {a, b}
-    points |= {x for x in (windows.init_from, windows.death) if x is not None}
+    points |= {x for x in (windows.init_from, windows.death, windows.coverage_end) if x is not None}
     for stay in around.stays:
         points.add(stay.start.earliest(around.zone))
         if stay.end is not None:
@@ -235,7 +243,9 @@ def pieces_of(entry: TimeEntry, programme: str | None, wrong: str | None, around
         assert entry.day is not None
         if not entry.seconds:
             return []
-        excluded, staff, physician = (wrong, False, False) if wrong else judge(entry, 0, entry.day, True, windows, around)
+        excluded, staff, physician = (
+            (wrong, False, False) if wrong else judge(entry, 0, entry.day, True, windows, around)
+        )
         return [
             Piece(
                 entry=entry.reference,
@@ -274,27 +284,42 @@ def pieces_of(entry: TimeEntry, programme: str | None, wrong: str | None, around
 
 
 def lay_over(pieces: list[Piece]) -> list[Piece]:
-    """Count each second of a programme once: what begins first counts, staff before practitioner (rules 3.5)."""
-    timed = [p for p in pieces if not p.excluded and p.start is not None]
-    result = [p for p in pieces if p.excluded or p.start is None]
-    covered: dict[str | None, int] = {}
-    for piece in sorted(timed, key=lambda p: (p.start or 0, not p.staff, p.entry)):
-        assert piece.start is not None
-        start, end = piece.start, piece.start + piece.seconds
-        until = min(end, max(start, covered.get(piece.programme, start)))
-        common = {
-            "entry": piece.entry,
-            "programme": piece.programme,
-            "day": piece.day,
-            "staff": piece.staff,
-            "physician": piece.physician,
-        }
-        if until > start:
-            result.append(Piece(**common, seconds=until - start, start=start, excluded="X-OVERLAP"))  # type: ignore[arg-type]
-        if end > until:
-            result.append(Piece(**common, seconds=end - until, start=until))  # type: ignore[arg-type]
-        covered[piece.programme] = max(end, covered.get(piece.programme, end))
+    """Count each second of a programme once: for the entry that began first, staff before practitioner (rules 3.5)."""
+    begun: dict[str, int] = {}
+    for p in pieces:
+        if p.start is not None:
+            begun[p.entry] = min(p.start, begun.get(p.entry, p.start))
+    result: list[Piece] = []
+    taken: dict[str | None, list[tuple[int, int]]] = {}
+    for p in sorted(pieces, key=lambda p: (begun.get(p.entry, 0), not p.staff, p.entry, p.start or 0)):
+        if p.excluded or p.start is None:
+            result.append(p)
+            continue
+        spans = taken.setdefault(p.programme, [])
+        end = p.start + p.seconds
+        free = gaps(spans, p.start, end)
+        for first, after in free:
+            result.append(part_of(p, first, after, ""))
+        for first, after in gaps(free, p.start, end):
+            result.append(part_of(p, first, after, "X-OVERLAP"))
+        spans += free
     return result
+
+
+def part_of(p: Piece, start: int, end: int, excluded: str) -> Piece:
+    return Piece(p.entry, p.programme, p.day, end - start, start, p.staff, p.physician, excluded)
+
+
+def gaps(spans: list[tuple[int, int]], start: int, end: int) -> list[tuple[int, int]]:
+    """What of start to end is in none of the spans."""
+    found = []
+    for first, after in sorted(spans):
+        if first > start:
+            found.append((start, min(first, end)))
+        start = max(start, after)
+        if start >= end:
+            return found
+    return [*found, (start, end)]
 
 
 def floor_entries(pieces: list[Piece]) -> list[Piece]:

@@ -139,8 +139,13 @@ CONFLICTS: dict[str, tuple[str, tuple[str, ...], set[str], date, date]] = {
         START,
         END,
     ),
+    "consult": ("R-CONFLICT-CONSULT-PCM", ("pcm",), {*span(99446, 99449), "99451", "99452"}, START, END),
+    "pin": ("R-CONFLICT-PIN-PCM", ("pcm",), {"G0023", "G0024", "G0140", "G0146"}, START, END),
     "tcm": ("R-CONFLICT-TCM", ("ccm", "pcm"), {"99495", "99496"}, START, END),
 }
+
+# surgery: days before and after it that belong to the surgeon (rules 4.5); the codes that the random months use
+GLOBAL_PERIODS = {"36561": (0, 10), "44140": (1, 90)}
 
 OFFICE_VISITS = {*span(99202, 99205), *span(99211, 99215)}
 INITIATING = {
@@ -157,8 +162,12 @@ COUNTED_ACTIVITIES = {
     *("care-plan", "communication", "coordination", "education", "medication", "symptom-management", "transition"),
     *("status-review", "community-services"),
 }
-EXCLUSION_ORDER = [
-    *("X-STATUS", "X-DUPLICATE", "X-INVALID", "X-OUTSIDE-MONTH", "X-ROLE", "X-ACTIVITY", "X-SEPARATE-CODE"),
-    *("X-BEFORE-CONSENT", "X-AFTER-REVOCATION", "X-BEFORE-INIT", "X-AFTER-DEATH", "X-AFTER-COVERAGE", "X-INPATIENT"),
-    *("X-SAME-DAY-EM", "X-OVERLAP-SEPARATE-CODE", "X-OVERLAP"),
-]
+NEVER_CHRONIC = ("R", "Z", "S", "V", "W", "X", "Y", "J06", "J20")
+# Diseases under switch condition_grouping = mapped_group, of the codes that the random months use.
+GROUPS = {
+    "E11": "diabetes",
+    "E10": "diabetes",
+    "I50": "heart-failure",
+    "N18": "chronic-kidney-disease",
+    "I10": "hypertension",
+}

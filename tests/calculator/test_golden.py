@@ -19,7 +19,9 @@ CASES = [
 STATUS = {"BILLABLE": "billable", "NOT_BILLABLE": "not-billable", "HOLD": "hold"}
 
 
-def check(case: dict[str, Any], want: dict[str, Any], *, month: str | None = None, switches: dict[str, Any] | None = None) -> None:
+def check(
+    case: dict[str, Any], want: dict[str, Any], *, month: str | None = None, switches: dict[str, Any] | None = None
+) -> None:
     builder = CaseBuilder(case, switches=switches or {})
     question, context = builder.month(month), builder.context()
     answer = calculate(question, context)[f"Practitioner/{builder.case['me']}"]
