@@ -103,9 +103,9 @@ class Desk(OtherServices):
         for i, who, programme, _ in self.office.shares:
             if who == self.me:
                 raw += pieces_of(ordered[i], programme, wrong.get(i), around)
-        self.pieces = lay_over(raw)
-        self.physician = lay_over([p for p in raw if not p.excluded and p.physician])
-        self.staff = lay_over([p for p in raw if not p.excluded and p.staff])
+        self.pieces = lay_over(raw, raw)
+        self.physician = lay_over([p for p in raw if not p.excluded and p.physician], raw)
+        self.staff = lay_over([p for p in raw if not p.excluded and p.staff], raw)
         if self.policy.rounding == "floor_entry":
             self.pieces = floor_entries(self.pieces)
             self.physician = floor_entries(self.physician)

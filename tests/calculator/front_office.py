@@ -38,7 +38,9 @@ class FrontOffice:
             self.candidates = {lead} if lead else set()
         self.zone = self.policy_of(min(self.candidates, default=None)).time_zone
         self.shares = [share for i in range(len(self.entries)) if (share := self.share(i)) is not None]
-        self.wrong = wholly_wrong(self.entries, {i: programme for i, _, programme, _ in self.shares})
+        self.wrong = wholly_wrong(
+            self.entries, {i: programme for i, who, programme, _ in self.shares if who is not None}
+        )
 
     def policy_of(self, who: str | None, coverage: CoverageFact | None = None) -> Policy:
         practice = self.context.practice

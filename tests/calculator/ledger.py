@@ -101,7 +101,9 @@ def wholly_wrong(entries: list[TimeEntry], programmes: dict[int, str | None]) ->
             wrong[i] = "X-INVALID"
         elif entry.interval is not None and entry.performers:
             people = tuple(sorted(p.reference for p in entry.performers))
-            event = (programmes.get(i), people, entry.interval.start, entry.interval.end)
+            if i not in programmes:
+                continue
+            event = (programmes[i], people, entry.interval.start, entry.interval.end)
             if event in seen:
                 wrong[i] = "X-DUPLICATE"
             seen.add(event)
@@ -283,10 +285,10 @@ def pieces_of(entry: TimeEntry, programme: str | None, wrong: str | None, around
     return found
 
 
-def lay_over(pieces: list[Piece]) -> list[Piece]:
+def lay_over(pieces: list[Piece], everything: list[Piece]) -> list[Piece]:
     """Count each second of a programme once: for the entry that began first, staff before practitioner (rules 3.5)."""
     begun: dict[str, int] = {}
-    for p in pieces:
+    for p in everything:
         if p.start is not None:
             begun[p.entry] = min(p.start, begun.get(p.entry, p.start))
     result: list[Piece] = []

@@ -163,11 +163,15 @@ COUNTED_ACTIVITIES = {
     *("status-review", "community-services"),
 }
 NEVER_CHRONIC = ("R", "Z", "S", "V", "W", "X", "Y", "J06", "J20")
-# Diseases under switch condition_grouping = mapped_group, of the codes that the random months use.
+# Diseases under the switch condition_grouping = mapped_group, of the codes that the random months use.
 GROUPS = {
     "E11": "diabetes",
     "E10": "diabetes",
     "I50": "heart-failure",
     "N18": "chronic-kidney-disease",
+    "J44": "copd",
     "I10": "hypertension",
+    "F03": "dementia",
+    "M06": "rheumatoid-arthritis",
+    "M17": "osteoarthritis",
 }

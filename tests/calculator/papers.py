@@ -184,7 +184,7 @@ class Papers:
         if in_time:
             return in_time[-1]
         for line in self.facts.claim_lines:
-            if line.code.code in numbers.CODES_OF[programme] and self.mine(line.practitioners):
+            if line.code.code in numbers.CODES_OF[programme] and self.mine(line.practitioners, line.npis):
                 for end in (start, self.first):
                     if years_before(end, 1) <= line.service_date < end:
                         return None

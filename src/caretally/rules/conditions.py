@@ -107,6 +107,15 @@ def claim_code(case: Case, condition: ConditionFact) -> str | None:
     return mapped or condition.icd10cm
 
 
+def disease_of_code(case: Case, icd10cm: str) -> str:
+    """Return the key of `disease` for a code alone, such as the diagnosis of somebody's claim."""
+    if case.policy.condition_grouping == "mapped_group":
+        group = case.context.terminology.map("condition-groups").target([Coding(ICD10CM, icd10cm)])
+        if group is not None:
+            return "group:" + group
+    return "icd:" + icd10cm.replace(".", "")[:3].upper()
+
+
 def _is_chronic(case: Case, condition: ConditionFact, months_needed: int) -> bool:
     codings = [*condition.codes, *([Coding(ICD10CM, condition.icd10cm)] if condition.icd10cm else [])]
     if case.context.terminology.set("never-chronic").first(codings) is not None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from caretally.facts.calendar import local_date
 from caretally.facts.reasons import Block, Hold, Notice
+from caretally.rules.conditions import disease_of_code
+from caretally.rules.consent import withdrawn_before
 from caretally.rules.duplicates import happened
 
 if TYPE_CHECKING:
@@ -45,6 +47,8 @@ class Service:
     organization: str | None
     diagnoses: tuple[str, ...] = ()
     """ICD-10-CM codes that it was billed for; empty when none is known."""
+    npis: tuple[str, ...] = ()
+    """NPIs of who rendered it; known of a claim also where the person is not on file."""
 
 
 def conflicting_services(case: Case, programme: str, focus: tuple[Diagnosis, ...]) -> list[ConflictFinding]:
@@ -62,8 +66,8 @@ def conflicting_services(case: Case, programme: str, focus: tuple[Diagnosis, ...
             unsaid = _without_diagnosis(inside)
             if unsaid:
                 found.append(_finding(unsaid, None, Notice.CONFLICT_CONDITION_UNKNOWN))
-            inside = [s for s in inside if same_disease(s.diagnoses, focus)]
-            outside = [s for s in outside if same_disease(s.diagnoses, focus)]
+            inside = [s for s in inside if same_disease(case, s.diagnoses, focus)]
+            outside = [s for s in outside if same_disease(case, s.diagnoses, focus)]
         if inside:
             found.append(_finding(inside, reason, None))
         if outside and conflict.other in {"block", "hold"}:
@@ -105,7 +109,7 @@ def other_claims(case: Case, programme: str, focus: tuple[Diagnosis, ...]) -> li
         elif theirs == programme and table.one_practitioner:
             found.append(_finding([service], Block.OTHER_CLINICIAN_CCM, None))
         elif theirs == programme and table.same_condition_hold is not None:
-            if same_disease(line.diagnoses, focus):
+            if same_disease(case, line.diagnoses, focus):
                 found.append(_finding([service], reason_code(table.same_condition_hold), None))
             elif programme == "pcm" and case.policy.pcm_multi_requires_exacerbation and not _exacerbated(case):
                 found.append(_finding([service], Hold.PCM_EXACERBATION, None))
@@ -122,10 +126,14 @@ def _exacerbated(case: Case) -> bool:
 
 
 def enrolled_elsewhere(case: Case, programme: str) -> list[ConflictFinding]:
-    """Return consents that name a practitioner outside the group and are later than ours: enrolled elsewhere."""
+    """Return consents that name a practitioner outside the group and are later than ours: enrolled elsewhere.
+
+    As the month stood: a consent that was withdrawn before it counts on neither side, one withdrawn since does. A consent
+    to another programme there is none to this one, also where the payer lets one consent stand for both here.
+    """
     if not case.context.tables.programmes[programme].one_practitioner:
         return []
-    given = [c for c in case.consents_for(programme) if c.status == "active" and c.given is not None]
+    given = [c for c in case.consents_for(programme) if not withdrawn_before(case, c)]
     mine = [c.given.earliest(case.zone) for c in given if c.given is not None and case.consent_holds_for_me(c)]
     if not mine:
         return []
@@ -134,6 +142,7 @@ def enrolled_elsewhere(case: Case, programme: str) -> list[ConflictFinding]:
         for c in given
         if c.given is not None
         and c.practitioners
+        and (not c.programmes or programme in c.programmes)
         and not case.in_my_group(c.practitioners)
         and all(case.context.practice.groups_of(p) for p in c.practitioners)
         and c.given.earliest(case.zone) > max(mine)
@@ -168,7 +177,7 @@ def _in_scope(case: Case, conflict: Conflict, service: Service) -> bool:
     scope = conflict.scope if conflict.scope_switch is None else switch_value(case.policy, conflict.scope_switch)
     if scope == "any":
         return True
-    if any(case.is_me(p) for p in service.practitioners):
+    if by_me(case, service):
         return True
     return scope == "same_group" and case.in_my_group(service.practitioners, service.organization)
 
@@ -220,22 +229,25 @@ def _of_line(line: ClaimLineFact) -> Service:
         practitioners=line.practitioners,
         organization=line.organization,
         diagnoses=line.diagnoses,
+        npis=line.npis,
     )
 
 
+def by_me(case: Case, service: Service) -> bool:
+    """Whether this practitioner rendered a service: by reference, or by the NPI of its claim (design 4)."""
+    return any(case.is_me(p) for p in service.practitioners) or case.has_npi(service.npis)
+
+
 def _mine(case: Case, line: ClaimLineFact) -> bool:
-    if case.practitioner is None:
-        return False
-    npi = case.context.practice.practitioner(case.practitioner).npi
     # The rendering practitioner decides; the rest of the care team only where nobody else is named.
     first = line.practitioners[:1]
-    return any(case.is_me(p) for p in first) or (npi is not None and line.npis[:1] == (npi,))
+    return any(case.is_me(p) for p in first) or case.has_npi(line.npis[:1])
 
 
-def same_disease(diagnoses: Iterable[str], focus: tuple[Diagnosis, ...]) -> bool:
-    """Whether any of some ICD-10-CM codes is of the category of any disease that ours rests on."""
-    ours = {d.icd10cm.replace(".", "")[:3].upper() for d in focus if d.icd10cm}
-    return bool(ours & {code.replace(".", "")[:3].upper() for code in diagnoses})
+def same_disease(case: Case, diagnoses: Iterable[str], focus: tuple[Diagnosis, ...]) -> bool:
+    """Whether any of some ICD-10-CM codes is of any disease that ours rests on, by the payer's grouping (D21)."""
+    ours = {disease_of_code(case, d.icd10cm) for d in focus if d.icd10cm}
+    return bool(ours & {disease_of_code(case, code) for code in diagnoses})
 
 
 def _finding(services: list[Service], reason: ReasonCode | None, notice: Notice | None) -> ConflictFinding:

@@ -47,7 +47,7 @@ def consent_for(case: Case, programme: str, visit_day: date | None) -> ConsentFi
     mine = [c for c in all_given if case.consent_holds_for_me(c)]
     if not mine:
         return _none_of_mine(case, all_given)
-    living = [c for c in mine if not _withdrawn_before(case, c)]
+    living = [c for c in mine if not withdrawn_before(case, c)]
     changed = _changed_to(case, programme, all_given, living)
     if changed:
         return ConsentFinding(
@@ -83,7 +83,7 @@ def _withdrawn_day(case: Case, consent: ConsentFact) -> date | None:
     return None if consent.withdrawn is None else consent.withdrawn.date_in(case.zone)
 
 
-def _withdrawn_before(case: Case, consent: ConsentFact) -> bool:
+def withdrawn_before(case: Case, consent: ConsentFact) -> bool:
     """Whether the consent had ended before the month; an undated withdrawal ends it from the start."""
     day = _withdrawn_day(case, consent)
     if day is None:
@@ -115,12 +115,12 @@ def _changed_to(
         and not case.consent_holds_for_me(c)
         and case.in_my_group(c.practitioners)
         and latest < _given_day(case, c) < case.first_day
-        and not _withdrawn_before(case, c)
+        and not withdrawn_before(case, c)
     ]
 
 
 def _none_of_mine(case: Case, given: tuple[ConsentFact, ...]) -> ConsentFinding:
-    others = [c for c in given if c.status == "active" and not _withdrawn_before(case, c)]
+    others = [c for c in given if c.status == "active" and not withdrawn_before(case, c)]
     if others:
         names = sorted({p for c in others for p in (c.practitioners or c.organizations)})
         return ConsentFinding(

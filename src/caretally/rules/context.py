@@ -53,6 +53,8 @@ class Case:
     entries: tuple[AttributedEntry, ...]
     plans: tuple[CarePlanFact, ...]
     """Every care-management plan of this practitioner, of any time and status."""
+    entries_of_others: tuple[AttributedEntry, ...] = ()
+    """Entries of this month that are other practitioners' time: work is counted once, whoever it was logged for."""
     unattributed: tuple[str, ...] = ()
     """Entries that could be this practitioner's or another's."""
     other_coverages: tuple[CoverageFact, ...] = ()
@@ -94,6 +96,11 @@ class Case:
     def is_me(self, reference: str) -> bool:
         """Whether a reference is this billing practitioner (by NPI, else by reference)."""
         return self.practitioner is not None and self.context.practice.same_practitioner(self.practitioner, reference)
+
+    def has_npi(self, npis: Iterable[str]) -> bool:
+        """Whether an NPI of a claim is this practitioner's."""
+        own = None if self.practitioner is None else self.context.practice.practitioner(self.practitioner).npi
+        return own is not None and own in npis
 
     def in_my_group(self, references: Iterable[str], organization: str | None = None) -> bool:
         """Whether any of these practitioners, or the organization, belongs to this practitioner's group."""
@@ -185,9 +192,10 @@ def plan_in_force(plan: CarePlanFact, first_day: date, last_day: date) -> bool:
     """Whether a plan was in force on any day of a span, as it stood then (design 4, "As of the month").
 
     A completed or revoked plan was in force until its end; without an end nobody can say until when, so it
-    was not. A plan that was written only after the span is none for it, however it is dated (rules 4.2).
+    was not. A plan that was written only after the span is none for it, however it is dated (rules 4.2). One that
+    says neither when it began nor when it was written was there when it was last updated.
     """
-    start = plan_start(plan)
+    start = plan_start(plan) or plan.updated
     if start is None or start > last_day or reversed_plan(plan):
         return False
     if plan.created is not None and plan.created > last_day:

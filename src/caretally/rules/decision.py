@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from caretally.facts.reasons import Hold
+from caretally.facts.reasons import Exclusion, Hold
 from caretally.rules.conflicts import reason_code
 from caretally.rules.duplicates import happened
 from caretally.rules.findings import distinct, finding, spoken
@@ -84,7 +84,8 @@ def _questions(case: Case, ledger: Credit) -> list[Finding]:
     found: list[Finding] = []
     if case.unattributed:
         found.append(finding(case, Hold.ATTRIBUTION, "", case.unattributed))
-    counted = {row.entry for row in ledger.rows if row.excluded is None and row.seconds}
+    # Overlapped time is counted, too: by the practitioner's ladder, or in the place of what began earlier.
+    counted = {row.entry for row in ledger.rows if row.excluded in {None, Exclusion.OVERLAP.value} and row.seconds}
     booked = [b for b in case.month.double_bookings if b.entry in counted]
     if booked:
         people = (x for b in booked for x in (b.entry, b.other_entry, b.other_patient) if x is not None)
@@ -128,7 +129,7 @@ def _clashes(case: Case, ready: tuple[Judged, ...]) -> tuple[Finding, ...]:
         for mine, theirs in ((one, other), (other, one)):
             row = tables.programmes[mine.name]
             if row.apart_hold and theirs.name in row.apart_from and mine.diseases & theirs.diseases:
-                shared = ", ".join(sorted(mine.diseases & theirs.diseases))
+                shared = ", ".join(sorted(d.partition(":")[2] for d in mine.diseases & theirs.diseases))
                 code = reason_code(row.apart_hold)
                 found.append(finding(case, code, f"{shared}: {said}", (), f"{one.name},{other.name}"))
     return tuple(distinct(found))

@@ -25,12 +25,16 @@ def _signature(entry: TimeEntry) -> tuple[object, ...] | None:
 
 
 def duplicates(case: Case) -> dict[tuple[str, int], str]:
-    """Return the entries that repeat another one, with the entry that they repeat."""
+    """Return the entries that repeat another one of the programme, with the entry that they repeat.
+
+    Whoever they were logged for: one event is not two practitioners' time (rules 3.5).
+    """
     found = {
         (a.entry.reference, a.entry.copy_number): a.entry.reference for a in case.entries if a.entry.copy_number > 0
     }
     seen: dict[tuple[str, tuple[object, ...]], str] = {}
-    for attributed in case.entries:
+    everybody = (*case.entries, *case.entries_of_others)
+    for attributed in sorted(everybody, key=lambda a: (a.entry.reference, a.entry.copy_number)):
         entry, signature = attributed.entry, _signature(attributed.entry)
         if signature is None or not happened(entry):
             continue

@@ -35,7 +35,8 @@ class _Enrolment:
         self.first, self.last = month.service_month.first_day, month.service_month.last_day
         self.coverages = paying(month.facts, context.policies, self.first, self.last)
         self.coverage = next(iter(self.coverages), None)
-        self.plans = {plan.reference: self._responsible(plan) for plan in month.facts.care_plans}
+        self.care_plans = [plan for plan in month.facts.care_plans if plan.status != "entered-in-error"]
+        self.plans = {plan.reference: self._responsible(plan) for plan in self.care_plans}
         self.candidates = self._candidates()
 
     def _may_bill(self, reference: str) -> bool:
@@ -49,11 +50,19 @@ class _Enrolment:
         return min((p.reference for p in self.practice.practitioners.values() if p.npi == npi), default=reference)
 
     def _responsible(self, plan: CarePlanFact) -> str | None:
-        """Return who bills under a plan: its author, else the care-team lead, else the site's default."""
+        """Return who bills under a plan: its author, else the care-team lead, the site's default, the one consented to.
+
+        A plan that a nurse wrote is a warning, no missing plan (rules 4.2).
+        """
         for reference in (plan.author, plan.care_team_lead, *self.month.facts.care_team_leads):
             if reference is not None and self._may_bill(reference):
                 return self._canonical(reference)
-        return self._site_default()
+        return self._site_default() or self._only_consented()
+
+    def _only_consented(self) -> str | None:
+        """Return the practitioner whom the consents name, where they name one and the same."""
+        named = {self._canonical(p) for consent in self.month.facts.consents for p in consent.practitioners}
+        return named.pop() if len(named) == 1 else None
 
     def _site_default(self) -> str | None:
         return next((site.default_practitioner for site in self.practice.sites if site.default_practitioner), None)
@@ -61,8 +70,8 @@ class _Enrolment:
     def _candidates(self) -> list[str]:
         facts = self.month.facts
         found = {self._canonical(p) for consent in facts.consents for p in consent.practitioners}
-        found |= {who for plan in facts.care_plans if (who := self.plans[plan.reference]) is not None}
-        if not found and (facts.care_plans or facts.consents or self._entries_touching()):
+        found |= {who for who in self.plans.values() if who is not None}
+        if not found and (self.care_plans or facts.consents or self._entries_touching()):
             lead = next((p for p in facts.care_team_leads if self._may_bill(p)), None) or self._site_default()
             found |= {lead} if lead else set()
         return sorted(found)
@@ -76,11 +85,17 @@ class _Enrolment:
         return [e for e in self.month.facts.entries if touches(e, self.first, self.last, zone)]
 
     def _programme(self, entry: TimeEntry, day: date) -> str | None:
-        """Return the programme of an entry: its own, else that of the one enrolment in force on its date."""
+        """Return the programme of an entry: its own, else that of the one enrolment in force on its date.
+
+        Where the entry names an attending practitioner who has plans, those are the enrolments in question.
+        """
         if entry.programme is not None:
             return entry.programme
         for first, last in ((day, day), (self.first, self.last)):
-            names = {n for p in self.month.facts.care_plans if plan_in_force(p, first, last) for n in p.programmes}
+            plans = [p for p in self.care_plans if plan_in_force(p, first, last)]
+            attending = self._canonical(entry.attending) if entry.attending is not None else None
+            theirs = [p for p in plans if attending is not None and self.plans[p.reference] == attending]
+            names = {n for p in theirs or plans for n in p.programmes}
             if len(names) == 1:
                 return names.pop()
             if names:
@@ -92,7 +107,7 @@ class _Enrolment:
         """Return whose minutes these are; several: nobody can say."""
         if entry.attending is not None:
             return {self._canonical(entry.attending)}
-        plans = [p for p in self.month.facts.care_plans if programme in p.programmes]
+        plans = [p for p in self.care_plans if programme in p.programmes]
         for first, last in ((day, day), (self.first, self.last)):
             owners = {
                 who for p in plans if plan_in_force(p, first, last) and (who := self.plans[p.reference]) is not None
@@ -110,10 +125,16 @@ class _Enrolment:
                 disputed[owner].append(entry.reference)
         people: set[str | None] = {*self.candidates, *mine, *disputed}
         facts = self.month.facts
-        if not people and (facts.care_plans or facts.consents):
+        if not people and (self.care_plans or facts.consents):
             people = {None}
+        everybody = [a for person, entries in mine.items() if person is not None for a in entries]
         return tuple(
-            self._case(person, tuple(mine.get(person, ())), tuple(disputed.get(person or "", ())))
+            self._case(
+                person,
+                tuple(mine.get(person, ())),
+                tuple(disputed.get(person or "", ())),
+                tuple(a for a in everybody if a not in mine.get(person, ())),
+            )
             for person in sorted(people, key=lambda p: (p is None, p or ""))
         )
 
@@ -126,9 +147,10 @@ class _Enrolment:
         programme = self._programme(entry, min(max(day, self.first), self.last))
         if programme is None:
             # Several enrolments and an entry that names none of them: a person has to say which.
-            plans = self.month.facts.care_plans
-            enrolled = sorted({name for plan in plans for name in plan.programmes})
-            owners = {who for plan in plans if (who := self.plans[plan.reference]) is not None}
+            enrolled = sorted({name for plan in self.care_plans for name in plan.programmes})
+            owners = {who for who in self.plans.values() if who is not None}
+            if entry.attending is not None:
+                owners = {self._canonical(entry.attending)}
             name = enrolled[0] if enrolled else next(iter(self.context.tables.programmes))
             mine[None].append(AttributedEntry(entry=entry, programme=name))
             return owners
@@ -137,9 +159,15 @@ class _Enrolment:
         mine[owner].append(AttributedEntry(entry=entry, programme=programme))
         return owners if len(owners) > 1 else set()
 
-    def _case(self, person: str | None, entries: tuple[AttributedEntry, ...], disputed: tuple[str, ...]) -> Case:
+    def _case(
+        self,
+        person: str | None,
+        entries: tuple[AttributedEntry, ...],
+        disputed: tuple[str, ...],
+        others: tuple[AttributedEntry, ...],
+    ) -> Case:
         site = self.practice.site_of(person) if person else _default_site(self.context)
-        plans = [p for p in self.month.facts.care_plans if person is not None and self.plans[p.reference] == person]
+        plans = [p for p in self.care_plans if person is not None and self.plans[p.reference] == person]
         return Case(
             month=self.month,
             context=self.context,
@@ -150,6 +178,7 @@ class _Enrolment:
             entries=tuple(sorted(entries, key=lambda a: (a.entry.reference, a.entry.copy_number))),
             plans=tuple(sorted(plans, key=lambda p: (plan_start(p) or self.first, p.reference))),
             unattributed=tuple(sorted(disputed)),
+            entries_of_others=others,
             other_coverages=self.coverages[1:],
             rivals=rivals(self.coverages, self.context.policies),
             groups=self.practice.groups_of(person) if person else frozenset(),

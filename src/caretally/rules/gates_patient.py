@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from caretally.facts.reasons import Block, Hold, Notice
-from caretally.rules.conflicts import Service, services
+from caretally.rules.conflicts import Service, by_me, services
 from caretally.rules.contradictions import in_order
 from caretally.rules.view import GateOutcome
 
@@ -97,7 +97,7 @@ def global_period(view: ProgrammeView) -> GateOutcome:
         span = _global_span(case, service)
         if span is None or span[0] > case.last_day or span[1] < case.first_day:
             continue
-        if any(case.is_me(p) for p in service.practitioners):
+        if by_me(case, service):
             mine.append((service, *span))
         elif any(case.same_specialty(p) for p in service.practitioners):
             others.append((service, *span))

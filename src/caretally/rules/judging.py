@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from caretally.facts.reasons import Block, Hold
+from caretally.rules.conditions import disease_of_code
 from caretally.rules.coverages import in_force
 from caretally.rules.findings import distinct, finding, spoken
 from caretally.rules.gates import evaluate_gates
@@ -50,9 +51,10 @@ class Judged:
 
     @property
     def diseases(self) -> frozenset[str]:
-        """Return the ICD-10-CM categories that it rests on."""
+        """Return the diseases that it rests on, by the payer's grouping (D21)."""
+        case = self.view.case
         return frozenset(
-            d.icd10cm.replace(".", "")[:3].upper() for d in self.view.conditions.diagnoses if d.icd10cm is not None
+            disease_of_code(case, d.icd10cm) for d in self.view.conditions.diagnoses if d.icd10cm is not None
         )
 
 

@@ -30,11 +30,21 @@ def timeline(row: LedgerRow) -> tuple[object, ...]:
     )
 
 
+def by_precedence(rows: Iterable[LedgerRow]) -> list[LedgerRow]:
+    """Order in which rows count: what began first, staff before practitioner; an entry stays whole over midnight (3.6)."""
+    rows = list(rows)
+    begun: dict[str, int] = {}
+    for row in rows:
+        if row.start is not None:
+            begun[row.entry] = min(row.start, begun.get(row.entry, row.start))
+    return sorted(rows, key=lambda row: (begun.get(row.entry, 0), not row.staff_time, row.entry, timeline(row)))
+
+
 def once(rows: list[LedgerRow], exclusive: Callable[[str, str], bool] | None = None) -> list[LedgerRow]:
     """Count each second once: what an earlier piece covers is an overlap in the later one.
 
     Args:
-        rows: in the order of time.
+        rows: in the order in which they count.
         exclusive: whether two programmes cannot both be billed; those may count the same second (rules 13), others
             may not. None: each programme for itself.
     """
@@ -70,19 +80,29 @@ def _part(row: LedgerRow, part: Interval) -> LedgerRow:
     return replace(row, start=part.start, end=part.end, seconds=part.seconds)
 
 
-def own_time(rows: Iterable[LedgerRow], *, staff: bool) -> tuple[LedgerRow, ...]:
-    """Return one side's time, each second once, in order; overlap with the other side does not take from it."""
+def own_time(rows: Iterable[LedgerRow], *, staff: bool, whole_minutes: bool) -> tuple[LedgerRow, ...]:
+    """Return one side's time, each second once, in order; overlap with the other side does not take from it.
+
+    Args:
+        rows: the ledger of one programme.
+        staff: whose time: the staff's, or the practitioner's.
+        whole_minutes: whether each entry's time is floored; it is floored anew, as what was cut from it in the ledger
+            was cut after the overlap.
+    """
+    given_back = {Exclusion.ROUNDING.value, Exclusion.OVERLAP.value, None}
     kept = [
         replace(row, excluded=None)
-        for row in rows
+        for row in by_precedence(rows)
         if (row.staff_time if staff else row.practitioner_time)
-        and (row.excluded is None or (row.excluded == Exclusion.OVERLAP.value and row.detail != ELSEWHERE))
+        and row.excluded in given_back
+        and row.detail != ELSEWHERE
     ]
-    return tuple(row for row in once(sorted(kept, key=timeline)) if row.excluded is None)
+    result = sorted(once(kept), key=timeline)
+    return tuple(row for row in (floored(result) if whole_minutes else result) if row.excluded is None)
 
 
 def floored(rows: list[LedgerRow]) -> list[LedgerRow]:
-    """Floor the counted seconds of each entry to whole minutes; the rest is X-ROUNDING (rules 13)."""
+    """Floor the counted seconds of each entry, rows in order of time; the rest is X-ROUNDING (rules 13)."""
     total: dict[tuple[str, str | None], int] = {}
     for row in rows:
         if row.excluded is None:
@@ -101,4 +121,4 @@ def floored(rows: list[LedgerRow]) -> list[LedgerRow]:
         result.append(replace(row, seconds=cut, start=end, excluded=Exclusion.ROUNDING.value, detail="whole minutes"))
         if row.seconds > cut:
             result.append(replace(row, seconds=row.seconds - cut, end=end))
-    return result
+    return result[::-1]

@@ -18,7 +18,7 @@ from caretally.facts.reasons import EXCLUSION_ORDER, Exclusion
 from caretally.facts.time_entry import RoleClass
 from caretally.rules.coverages import in_force
 from caretally.rules.duplicates import DONE_STATUSES, duplicates, happened, possible_duplicates
-from caretally.rules.ledger import floored, once, own_time, timeline
+from caretally.rules.ledger import by_precedence, floored, once, own_time, timeline
 from caretally.rules.roles import INCIDENT_TO, is_contracted, pool_of
 from caretally.rules.windows import Shadow, after, stay, whole_day
 
@@ -41,6 +41,8 @@ class Credit:
     zone_assumed: tuple[str, ...] = ()
     contracted: tuple[str, ...] = ()
     """Entries with counted time of staff of another organization, incident-to not attested."""
+    whole_minutes: bool = False
+    """Whether each entry is floored to whole minutes (rounding = floor_entry)."""
 
     def counted(self, programme: str) -> tuple[LedgerRow, ...]:
         """Return the counted rows of a programme in the order in which time is laid out (rules 2)."""
@@ -48,11 +50,13 @@ class Credit:
 
     def practitioner_rows(self, programme: str) -> tuple[LedgerRow, ...]:
         """Return the practitioner's own time, each second once, also where staff worked at the same time."""
-        return own_time((r for r in self.rows if r.programme == programme), staff=False)
+        rows = (r for r in self.rows if r.programme == programme)
+        return own_time(rows, staff=False, whole_minutes=self.whole_minutes)
 
     def staff_rows(self, programme: str) -> tuple[LedgerRow, ...]:
         """Return the staff's own time, each second once."""
-        return own_time((r for r in self.rows if r.programme == programme), staff=True)
+        rows = (r for r in self.rows if r.programme == programme)
+        return own_time(rows, staff=True, whole_minutes=self.whole_minutes)
 
 
 @dataclass(slots=True)
@@ -95,7 +99,7 @@ class _Ledger:
         for piece in self.pieces:
             self._mark(piece)
         rows = [row for piece in self.pieces for row in self._rows(piece)]
-        rows = once(sorted(rows, key=timeline), self.case.context.tables.exclusive)
+        rows = sorted(once(by_precedence(rows), self.case.context.tables.exclusive), key=timeline)
         if self.case.policy.rounding == "floor_entry":
             rows = floored(rows)
         entries = [a.entry for a in self.case.entries]
@@ -109,6 +113,7 @@ class _Ledger:
             other_codes=tuple(sorted(self.other_codes)),
             zone_assumed=tuple(sorted({e.reference for e in entries if e.zone_assumed})),
             contracted=self._contracted(rows),
+            whole_minutes=self.case.policy.rounding == "floor_entry",
         )
 
     def _contracted(self, rows: Iterable[LedgerRow]) -> tuple[str, ...]:

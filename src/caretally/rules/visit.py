@@ -96,7 +96,7 @@ def _billed_before(case: Case, programme: str, start: date) -> bool:
     return any(
         tables.programme_of_code(line.code.code) == programme
         and any(first <= line.service_date < last for first, last in spans)
-        and any(case.is_me(p) for p in line.practitioners[:1])
+        and (any(case.is_me(p) for p in line.practitioners[:1]) or case.has_npi(line.npis[:1]))
         for line in case.facts.claim_lines
     )
 
