@@ -15,6 +15,7 @@ from tests.calculator.desk import Desk
 from tests.calculator.front_office import FrontOffice
 
 if TYPE_CHECKING:
+    from caretally.facts.clinical import CoverageFact
     from caretally.facts.patient_month import PatientMonth
     from caretally.rules import RuleContext
 
@@ -36,7 +37,7 @@ def calculate(month: PatientMonth, context: RuleContext) -> dict[str | None, Ans
 
 def decide(month: PatientMonth, context: RuleContext, who: str, office: FrontOffice) -> Desk:
     """Under the coverage that pays first, or under the one that is in force on all dates of the lines (rules 4.5)."""
-    ranked = office.coverages or [None]
+    ranked: list[CoverageFact | None] = [*office.coverages] or [None]
     first = Desk(month, context, who, office, ranked[0])
     if "R-COVERAGE-CHANGED" in first.answer.reasons:
         for coverage in ranked[1:]:

@@ -97,6 +97,10 @@ class Desk(OtherServices):
             visits=self.facts.visits,
             stays=self.facts.stays,
             separate_spans=self.separate_spans(),
+            incident_to=any(
+                a.name == "incident-to" and a.held_from <= self.last and (a.held_to is None or a.held_to >= self.first)
+                for a in self.practice.attestations
+            ),
             windows=self.windows,
         )
         raw: list[Piece] = []
@@ -114,13 +118,15 @@ class Desk(OtherServices):
     def separate_spans(self) -> list[tuple[int, int]]:
         spans = []
         for entry in self.facts.entries:
-            if happened(entry) and entry.interval is not None:
-                if separate_code(entry.procedure_codes, local_date(entry.interval.start, self.zone)):
-                    spans.append((entry.interval.start, entry.interval.end))
-        for visit in self.facts.visits:
-            if visit.interval is not None and separate_code(visit.codes, visit.moment.date_in(self.zone)):
-                spans.append(visit.interval)
-        return spans
+            if not happened(entry) or entry.interval is None:
+                continue
+            if separate_code(entry.procedure_codes, local_date(entry.interval.start, self.zone)):
+                spans.append((entry.interval.start, entry.interval.end))
+        return spans + [
+            visit.interval
+            for visit in self.facts.visits
+            if visit.interval is not None and separate_code(visit.codes, visit.moment.date_in(self.zone))
+        ]
 
     # .. selection (rules 5.1, 5.2)
 
@@ -242,50 +248,45 @@ class Desk(OtherServices):
                 answer.excluded[p.excluded] = answer.excluded.get(p.excluded, 0) + p.seconds
             elif p.programme is not None:
                 answer.counted[p.programme] = answer.counted.get(p.programme, 0) + p.seconds
-        looked_at = self.programmes()
-        whole = self.whole_month_holds()
-        ready: dict[str, tuple[str, list[tuple[str, date]]]] = {}
-        waiting: set[str] = set()
-        reasons: set[str] = set()
-        for programme in looked_at:
-            wrong = set(self.blocks[programme])
-            family, units = self.choose(programme)
-            if not wrong - HOLDS:
-                if family is None:
-                    wrong.add("R-TIME-MIN")
-                else:
-                    wrong |= self.uncovered(family, units)
-                if wrong - HOLDS or family is None:
-                    pass
-                elif wrong:
-                    waiting |= wrong
-                else:
-                    ready[programme] = (family, units)
-            reasons |= wrong
-        if len(ready) == 2:
-            whole, reasons = whole | {"R-CCM-PCM-SAME-PRACTITIONER"}, set()
-        elif ready:
-            # What could be billed waits where the other programme could be, too, and a person has to look at it first.
-            reasons = waiting
-        taken = next(iter(ready.values())) if len(ready) == 1 and not whole and not reasons else None
-        self.taken = taken
+        ready = self.settle(answer)
+        if ready is not None and not answer.reasons:
+            self.taken = ready
+            answer.family = ready[0]
+            answer.lines = self.dated(*ready)
+            answer.surplus = self.surplus(*ready)
         if self.month_open():
+            answer.projected, answer.lines = answer.lines, []
+            answer.reasons.add("R-MONTH-OPEN")
             answer.status = "hold"
-            answer.reasons = reasons | whole | {"R-MONTH-OPEN"}
-            if taken is not None:
-                answer.family = taken[0]
-                answer.projected = self.dated(*taken)
-                self.add_surplus(answer, *taken)
-        elif taken is not None:
-            answer.status, answer.family = "billable", taken[0]
-            answer.lines = self.dated(*taken)
-            self.add_surplus(answer, *taken)
+        elif answer.lines:
+            answer.status = "billable"
         else:
-            answer.reasons = reasons | whole
-            if ready and whole - {"R-CCM-PCM-SAME-PRACTITIONER"} and len(ready) == 1:
-                answer.reasons = whole
             answer.status = "not-billable" if answer.reasons - HOLDS else "hold"
         return answer
+
+    def settle(self, answer: Answer) -> tuple[str, list[tuple[str, date]]] | None:
+        """The programme that could be billed, and in the answer all that stands against billing (rules 13)."""
+        wrong = {programme: self.against(programme) for programme in self.programmes()}
+        ready = [self.choose(programme) for programme, reasons in wrong.items() if not reasons]
+        questions = self.whole_month_holds()
+        if len(ready) == 2:
+            answer.reasons = questions | {"R-CCM-PCM-SAME-PRACTITIONER"}
+        elif ready:
+            # What could be billed waits where the other programme could be, too, and a person has to look at it first.
+            held = [reasons for reasons in wrong.values() if reasons and not reasons - HOLDS]
+            answer.reasons = questions or set().union(*held)
+        else:
+            answer.reasons = questions.union(*wrong.values())
+        family, units = ready[0] if len(ready) == 1 else (None, [])
+        return None if family is None else (family, units)
+
+    def against(self, programme: str) -> set[str]:
+        """Every reason against one programme; time that is too short only where nothing else blocks it."""
+        wrong = set(self.blocks[programme])
+        if not wrong - HOLDS:
+            family, units = self.choose(programme)
+            wrong |= {"R-TIME-MIN"} if family is None else self.uncovered(family, units)
+        return wrong
 
     def programmes(self) -> list[str]:
         """Those with minutes in the month; without any minutes, all enrolled (rules 13)."""
@@ -320,10 +321,10 @@ class Desk(OtherServices):
                 found = {"R-COVERAGE-CHANGED"}
         return found
 
-    def add_surplus(self, answer: Answer, family: str, units: list[tuple[str, date]]) -> None:
+    def surplus(self, family: str, units: list[tuple[str, date]]) -> int:
         programme, _, _, base_minutes, _, step, _ = numbers.LADDERS[family]
         total = sum(seconds for _, seconds in self.walk(programme, self.pool_of(family)))
-        answer.surplus = total - (base_minutes + step * (len(units) - 1)) * 60
+        return total - (base_minutes + step * (len(units) - 1)) * 60
 
     def month_open(self) -> bool:
         return self.month.as_of <= self.last + timedelta(days=self.policy.close_grace_days)

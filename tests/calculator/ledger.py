@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from caretally.facts.calendar import local_date, start_of_day
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from caretally.facts.time_entry import Performer, TimeEntry
 
 FOREVER = 10**12
+DONE = {"finished", "completed"}
 
 
 @dataclass
@@ -63,6 +65,8 @@ class Surroundings:
     visits: tuple[VisitFact, ...]
     stays: tuple[StayFact, ...]
     separate_spans: list[tuple[int, int]]
+    incident_to: bool = False
+    """Whether the practice vouches for staff of others."""
     windows: dict[str | None, Windows] = field(default_factory=dict)
 
 
@@ -81,7 +85,7 @@ def in_order(entries: tuple[TimeEntry, ...]) -> list[TimeEntry]:
 
 
 def happened(entry: TimeEntry) -> bool:
-    return entry.status in {"finished", "completed"} and entry.copy_number == 0 and entry.invalid is None
+    return entry.status in DONE and entry.copy_number == 0 and entry.invalid is None
 
 
 def wholly_wrong(entries: list[TimeEntry], programmes: dict[int, str | None]) -> dict[int, str]:
@@ -93,12 +97,9 @@ def wholly_wrong(entries: list[TimeEntry], programmes: dict[int, str | None]) ->
     wrong: dict[int, str] = {}
     seen: set[tuple[str | None, tuple[str, ...], int, int]] = set()
     for i, entry in enumerate(entries):
-        if entry.status not in {"finished", "completed"}:
-            wrong[i] = "X-STATUS"
-        elif entry.copy_number > 0:
-            wrong[i] = "X-DUPLICATE"
-        elif entry.invalid is not None:
-            wrong[i] = "X-INVALID"
+        if not happened(entry):
+            broken = "X-DUPLICATE" if entry.copy_number > 0 else "X-INVALID"
+            wrong[i] = broken if entry.status in DONE else "X-STATUS"
         elif entry.interval is not None and entry.performers:
             people = tuple(sorted(p.reference for p in entry.performers))
             if i not in programmes:
@@ -118,63 +119,48 @@ def touches(entry: TimeEntry, month: ServiceMonth, zone: ZoneInfo) -> bool:
 
 
 def contribution(performer: Performer, around: Surroundings) -> str:
-    """`staff`, `physician`, or the exclusion of what one person did."""
+    """`staff`, `physician`, or the exclusion of what one person did (rules 3.1, 13)."""
     policy, practice = around.policy, around.practice
+    groups = practice.groups_of(performer.reference) or {performer.group} - {None}
+    foreign = bool(groups and around.my_groups and not groups & around.my_groups)
     if performer.role is RoleClass.PRACTITIONER:
-        kind = "staff"
-        groups = practice.groups_of(performer.reference) or {performer.group} - {None}
         if practice.same_practitioner(performer.reference, around.me):
-            kind = "physician"
-        elif groups and around.my_groups and not groups & around.my_groups:
-            return "X-ROLE"
-        elif (
-            policy.other_practitioner_time == "physician"
-            and groups & around.my_groups
-            and performer.specialty is not None
-            and performer.specialty == around.my_specialty
-        ):
-            kind = "physician"
-    elif performer.role is RoleClass.CLINICAL_STAFF:
-        kind = "staff"
-    elif performer.role is RoleClass.COMMUNITY_HEALTH_WORKER and policy.chw_is_clinical_staff:
-        kind = "staff"
-    else:
+            return "physician"
+        alike = performer.specialty is not None and performer.specialty == around.my_specialty
+        if policy.other_practitioner_time == "physician" and alike and groups & around.my_groups:
+            return "physician"
+        return "X-ROLE" if foreign else "staff"
+    works = performer.role is RoleClass.CLINICAL_STAFF or (
+        performer.role is RoleClass.COMMUNITY_HEALTH_WORKER and policy.chw_is_clinical_staff
+    )
+    if policy.contracted_staff == "attested" and foreign and not around.incident_to:
         return "X-ROLE"
-    return kind
+    return "staff" if works else "X-ROLE"
 
 
 def same_day(performer: Performer, entry: TimeEntry, on: date, around: Surroundings) -> bool:
     """Whether a visit of that date takes this person's time (rules 3.4)."""
     policy, practice = around.policy, around.practice
+    visits = [v for v in around.visits if any(c.code in numbers.OFFICE_VISITS for c in v.codes)]
+    visits = [v for v in visits if v.moment.date_in(around.zone) == on]
     if policy.same_day_em == "overlap_only":
         return False
-    for visit in around.visits:
-        if not any(c.code in numbers.OFFICE_VISITS for c in visit.codes):
-            continue
-        if visit.moment.date_in(around.zone) != on:
-            continue
-        if policy.same_day_em == "exclude_whole_day":
-            groups = {practice.group_of_organization(visit.organization)}
-            for who in visit.practitioners:
-                groups |= practice.groups_of(who)
-            if groups & around.my_groups:
-                return True
-        elif performer.role is RoleClass.PRACTITIONER and not entry.distinct_from_visit:
-            if any(practice.same_practitioner(performer.reference, who) for who in visit.practitioners):
-                return True
-    return False
+    if policy.same_day_em == "exclude_whole_day":
+        groups = {practice.group_of_organization(v.organization) for v in visits}
+        groups |= {group for v in visits for who in v.practitioners for group in practice.groups_of(who)}
+        return bool(groups & around.my_groups)
+    if performer.role is not RoleClass.PRACTITIONER or entry.distinct_from_visit:
+        return False
+    return any(practice.same_practitioner(performer.reference, who) for v in visits for who in v.practitioners)
 
 
 def activity_counts(entry: TimeEntry, policy: Policy) -> bool:
-    for activity in entry.activities:
-        if activity in numbers.COUNTED_ACTIVITIES:
-            continue
-        if activity == "prior-authorization" and policy.count_activities.prior_authorization:
-            continue
-        if activity == "unsuccessful-contact" and policy.count_activities.unsuccessful_contact:
-            continue
-        return False
-    return True
+    """Every activity of the entry counts, by itself or by its switch."""
+    switches = policy.count_activities
+    return all(
+        activity in numbers.COUNTED_ACTIVITIES or getattr(switches, activity.replace("-", "_"), False) is True
+        for activity in entry.activities
+    )
 
 
 def within(spans: list[tuple[int, int]], at: int) -> bool:
@@ -187,36 +173,40 @@ def judge(
     """(exclusion or "", staff time, physician time) of the second `at`; a dated entry is judged by its date."""
     kinds = [(p, contribution(p, around)) for p in entry.performers]
     working = [(p, k) for p, k in kinds if k != "X-ROLE"]
-    if not working:
-        return "X-ROLE", False, False
-    if not activity_counts(entry, around.policy):
-        return "X-ACTIVITY", False, False
-    if separate_code(entry.procedure_codes, on):
-        return "X-SEPARATE-CODE", False, False
+    left = [(p, k) for p, k in working if not same_day(p, entry, on, around)]
     # A dated entry cannot be cut: it counts when any second of its date would.
     first = start_of_day(on, around.zone) if dated_only else at
     last = start_of_day(on + timedelta(days=1), around.zone) - 1 if dated_only else at
-    if windows.consent_spans is not None:
-        spans = windows.consent_spans
-        if not any(a <= last and first < b for a, b in spans):
-            return ("X-BEFORE-CONSENT" if not any(a <= last for a, _ in spans) else "X-AFTER-REVOCATION"), False, False
-    if windows.init_from is not None and last < windows.init_from:
-        return "X-BEFORE-INIT", False, False
-    if windows.death is not None and first >= windows.death:
-        return "X-AFTER-DEATH", False, False
-    if windows.coverage_end is not None and first >= windows.coverage_end:
-        return "X-AFTER-COVERAGE", False, False
-    for stay in around.stays:
-        admitted = stay.start.earliest(around.zone)
-        discharged = FOREVER if stay.end is None else stay.end.earliest(around.zone)
-        if admitted <= first and last < discharged:
-            return "X-INPATIENT", False, False
-    working = [(p, k) for p, k in working if not same_day(p, entry, on, around)]
-    if not working:
-        return "X-SAME-DAY-EM", False, False
-    if not dated_only and within(around.separate_spans, at):
-        return "X-OVERLAP-SEPARATE-CODE", False, False
-    return "", any(k == "staff" for _, k in working), any(k == "physician" for _, k in working)
+    found = (
+        (not working, "X-ROLE"),
+        (not activity_counts(entry, around.policy), "X-ACTIVITY"),
+        (separate_code(entry.procedure_codes, on) is not None, "X-SEPARATE-CODE"),
+        *outside_windows(first, last, windows),
+        (any(inpatient(stay, first, last, around.zone) for stay in around.stays), "X-INPATIENT"),
+        (not left, "X-SAME-DAY-EM"),
+        (not dated_only and within(around.separate_spans, at), "X-OVERLAP-SEPARATE-CODE"),
+    )
+    excluded = next((code for wrong, code in found if wrong), "")
+    return excluded, any(k == "staff" for _, k in left), any(k == "physician" for _, k in left)
+
+
+def outside_windows(first: int, last: int, windows: Windows) -> list[tuple[bool, str]]:
+    spans = windows.consent_spans
+    unconsented = spans is not None and not any(a <= last and first < b for a, b in spans)
+    too_early = unconsented and spans is not None and not any(a <= last for a, _ in spans)
+    return [
+        (too_early, "X-BEFORE-CONSENT"),
+        (unconsented, "X-AFTER-REVOCATION"),
+        (windows.init_from is not None and last < windows.init_from, "X-BEFORE-INIT"),
+        (windows.death is not None and first >= windows.death, "X-AFTER-DEATH"),
+        (windows.coverage_end is not None and first >= windows.coverage_end, "X-AFTER-COVERAGE"),
+    ]
+
+
+def inpatient(stay: StayFact, first: int, last: int, zone: ZoneInfo) -> bool:
+    """Between admission and discharge; with dates only, to the day before discharge (rules 3.7)."""
+    discharged = FOREVER if stay.end is None else stay.end.earliest(zone)
+    return stay.start.earliest(zone) <= first and last < discharged
 
 
 def cuts(entry: TimeEntry, windows: Windows, around: Surroundings) -> list[int]:
@@ -261,7 +251,7 @@ def pieces_of(entry: TimeEntry, programme: str | None, wrong: str | None, around
         ]
     points = cuts(entry, windows, around)
     first, after = around.month.bounds(around.zone)
-    for a, b in zip(points, points[1:], strict=False):
+    for a, b in pairwise(points):
         on = local_date(a, around.zone)
         staff = physician = False
         if wrong:

@@ -18,43 +18,44 @@ class OtherServices(Papers):
     """The gates that look at what else was billed or elected."""
 
     def claims_gate(self, programme: str) -> None:
-        wrong = self.blocks[programme]
-        other_programme = "pcm" if programme == "ccm" else "ccm"
         for line in self.facts.claim_lines:
-            if not self.first <= line.service_date <= self.last:
-                continue
-            code, mine = line.code.code, self.mine(line.practitioners, line.npis)
-            diseases = {self.disease_of_code(d) for d in line.diagnoses}
-            if code in numbers.CODES_OF[programme]:
-                if mine:
-                    wrong.add("R-ALREADY-BILLED")
-                elif programme == "ccm":
-                    wrong.add("R-OTHER-CLINICIAN-CCM")
-                elif diseases & self.focus_diseases():
-                    wrong.add("R-PCM-SAME-CONDITION")
-                elif self.policy.pcm_multi_requires_exacerbation and not self.exacerbated():
-                    wrong.add("R-PCM-EXACERBATION")
-            elif code in numbers.CODES_OF[other_programme] and mine:
-                wrong.add("R-CCM-PCM-SAME-PRACTITIONER")
+            mine = self.mine(line.practitioners, line.npis)
             ours = self.our_group(line.practitioners, line.organization)
-            self.matrix(programme, code, line.service_date, mine, ours, diseases)
+            diseases = {self.disease_of_code(d) for d in line.diagnoses}
+            if self.in_month(line.service_date):
+                self.own_codes(programme, line.code.code, mine, diseases)
+            self.matrix(programme, line.code.code, line.service_date, mine, ours, diseases)
         for visit in self.facts.visits:
-            on = visit.moment.date_in(self.zone)
-            if self.first <= on <= self.last:
-                mine, ours = self.mine(visit.practitioners), self.our_group(visit.practitioners, visit.organization)
-                for coding in visit.codes:
-                    self.matrix(programme, coding.code, on, mine, ours, set())
+            mine, ours = self.mine(visit.practitioners), self.our_group(visit.practitioners, visit.organization)
+            for coding in visit.codes:
+                self.matrix(programme, coding.code, visit.moment.date_in(self.zone), mine, ours, set())
         # Work logged under such a code was billed as that service, by the practitioner whose work it is (rules 3.3).
         for i, who, _, _ in self.office.shares:
             entry = self.office.entries[i]
-            if who != self.me or not happened(entry):
-                continue
-            on = entry.day or local_date(entry.interval.start, self.zone)  # type: ignore[union-attr]
-            if self.first <= on <= self.last:
+            if who == self.me and happened(entry):
+                on = entry.day or local_date(entry.interval.start, self.zone)  # type: ignore[union-attr]
                 for coding in entry.procedure_codes:
                     self.matrix(programme, coding.code, on, True, True, set())
         self.elsewhere_gate(programme)
         self.surgery_gate(programme)
+
+    def in_month(self, on: date) -> bool:
+        return self.first <= on <= self.last
+
+    def own_codes(self, programme: str, code: str, mine: bool, diseases: set[str]) -> None:
+        """A claim of care management itself, on file and not written here."""
+        wrong = self.blocks[programme]
+        if code not in numbers.CODES_OF[programme]:
+            if mine and any(code in codes for codes in numbers.CODES_OF.values()):
+                wrong.add("R-CCM-PCM-SAME-PRACTITIONER")
+        elif mine:
+            wrong.add("R-ALREADY-BILLED")
+        elif programme == "ccm":
+            wrong.add("R-OTHER-CLINICIAN-CCM")
+        elif diseases & self.focus_diseases():
+            wrong.add("R-PCM-SAME-CONDITION")
+        elif self.policy.pcm_multi_requires_exacerbation and not self.exacerbated():
+            wrong.add("R-PCM-EXACERBATION")
 
     def surgery_gate(self, programme: str) -> None:
         for line in self.facts.claim_lines:
@@ -74,7 +75,7 @@ class OtherServices(Papers):
     def matrix(self, programme: str, code: str, on: date, mine: bool, ours: bool, diseases: set[str]) -> None:
         """What one other service of the month does to a programme (rules 3.3 and 5)."""
         for name, (reason, programmes, codes, begins, ends) in numbers.CONFLICTS.items():
-            if code not in codes or programme not in programmes or not begins <= on <= ends:
+            if code not in codes or programme not in programmes or not (begins <= on <= ends and self.in_month(on)):
                 continue
             if name == "bhi" and self.policy.pcm_bhi != "block":
                 continue
@@ -94,7 +95,7 @@ class OtherServices(Papers):
         return icd10cm[:3]
 
     def elsewhere_gate(self, programme: str) -> None:
-        """A later consent to somebody of another practice: the patient has gone there. Only CCM has one practitioner."""
+        """A later consent to another practice: the patient has gone there. Only CCM has one practitioner."""
         given = self.given_by_now(programme)
         own = [
             c.given.earliest(self.zone) for c in given if c.given is not None and self.names_me(c) and not self.over(c)

@@ -95,7 +95,10 @@ class Papers:
         gone = c.withdrawn.date_in(self.zone)
         return gone < self.first or gone < self.day_given(c)
 
-    def fits_the_payer(self, c: ConsentFact) -> bool:
+    def fits_the_payer(self, c: ConsentFact, programme: str) -> bool:
+        explained = {"service", "cost-sharing", "may-stop"} | ({"one-practitioner"} if programme == "ccm" else set())
+        if self.policy.consent_disclosures == "require" and not explained <= set(c.explained):
+            return False
         age = self.policy.consent_max_age_months
         if age is not None and months_after(self.day_given(c), age) <= self.first:
             return False
@@ -107,7 +110,7 @@ class Papers:
         mine = [c for c in given if self.names_me(c)]
         others = [c for c in given if c not in mine and c.status == "active" and not self.over(c)]
         living = [c for c in mine if not self.over(c)]
-        fit = [c for c in living if self.fits_the_payer(c)]
+        fit = [c for c in living if self.fits_the_payer(c, programme)]
         if self.policy.consent_after_visit and visit_day is not None:
             fit = [c for c in fit if self.day_given(c) >= visit_day]
         if not mine:

@@ -1,4 +1,4 @@
-"""What the second calculator and the engine once said differently, one test each (docs/reference/second-calculator.md)."""
+"""What engine and second calculator once said differently, one test each (docs/reference/second-calculator.md)."""
 
 from __future__ import annotations
 

@@ -128,8 +128,8 @@ def _exacerbated(case: Case) -> bool:
 def enrolled_elsewhere(case: Case, programme: str) -> list[ConflictFinding]:
     """Return consents that name a practitioner outside the group and are later than ours: enrolled elsewhere.
 
-    As the month stood: a consent that was withdrawn before it counts on neither side, one withdrawn since does. A consent
-    to another programme there is none to this one, also where the payer lets one consent stand for both here.
+    As the month stood: a consent that was withdrawn before it counts on neither side, one withdrawn since does. A
+    consent to another programme there is none to this one, also where the payer lets one stand for both here.
     """
     if not case.context.tables.programmes[programme].one_practitioner:
         return []

@@ -31,7 +31,7 @@ def timeline(row: LedgerRow) -> tuple[object, ...]:
 
 
 def by_precedence(rows: Iterable[LedgerRow]) -> list[LedgerRow]:
-    """Order in which rows count: what began first, staff before practitioner; an entry stays whole over midnight (3.6)."""
+    """Order in which rows count: what began first, staff before practitioner; midnight divides no entry (3.6)."""
     rows = list(rows)
     begun: dict[str, int] = {}
     for row in rows:
