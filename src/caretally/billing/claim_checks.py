@@ -17,6 +17,7 @@ from caretally.billing.lines import CENT, DIAGNOSES_ON_A_CLAIM
 from caretally.facts.calendar import ServiceMonth
 from caretally.facts.claim_check import CheckOutcome, ClaimCheckTables, FailedCheck
 from caretally.facts.identifiers import is_icd10cm, is_mbi, is_npi, is_place_of_service, is_taxonomy, is_tin
+from caretally.facts.plain_text import plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -140,6 +141,30 @@ def _rendering_name(claim: ProfessionalClaim, _: ClaimCheckTables) -> Iterator[W
     name = claim.rendering.name
     if not (name.family and name.given):
         yield Wrong("no name" if not (name.family or name.given) else "half a name", claim.rendering.reference)
+
+
+def _characters(claim: ProfessionalClaim, _: ClaimCheckTables) -> Iterator[Wrong]:
+    people = [("patient", claim.patient), *([] if claim.is_self else [("subscriber", claim.subscriber)])]
+    texts: list[tuple[str, str | None]] = [
+        (f"{who} {part}", text)
+        for who, person in people
+        for part, text in (
+            ("family name", person.name.family),
+            ("given name", person.name.given),
+            ("street", person.address.lines[0] if person.address.lines else None),
+            ("city", person.address.city),
+        )
+    ]
+    texts += [
+        ("billing name", claim.billing.name.family),
+        ("rendering family name", claim.rendering.name.family),
+        ("rendering given name", claim.rendering.name.given),
+        ("payer", claim.payer.name),
+        ("member number", claim.member_id),
+    ]
+    for where, text in texts:
+        if text and not plain_text(text):
+            yield Wrong("no letter of the Latin alphabet", f"{claim.patient_reference} {where}")
 
 
 def _assignment(claim: ProfessionalClaim, _: ClaimCheckTables) -> Iterator[Wrong]:
@@ -321,6 +346,7 @@ CHECKS: dict[str, Look] = {
     "K-BILLING-ZIP": _billing_zip,
     "K-BILLING-STREET": _billing_street,
     "K-RENDERING-NAME": _rendering_name,
+    "K-CHARACTERS": _characters,
     "K-ASSIGNMENT": _assignment,
     "K-SIGNATURES": _signatures,
     "K-PATIENT-NAME": _person_name,
