@@ -158,6 +158,42 @@ MISTAKES = {
         'base_minutes = "60"',
         ['family[1] "cccm-staff", base_minutes', "found '60'", "wanted a whole number"],
     ),
+    "check without function": (
+        "pre-submission.toml",
+        'id = "one-family"',
+        'id = "one-famly"',
+        ['check "one-famly"', "unknown check", "one-family"],
+    ),
+    "check twice": (
+        "pre-submission.toml",
+        'id = "one-family"',
+        'id = "one-clinician"',
+        ['check "one-clinician"', "stands there twice"],
+    ),
+    "a denial in words": (
+        "pre-submission.toml",
+        'carc = ["CO-29"]',
+        'carc = ["late"]',
+        ["carc[1]", "found 'late'", "such as CO-29"],
+    ),
+    "a warning without notice": (
+        "pre-submission.toml",
+        'notice = "W-TIMELY-FILING"\n',
+        "",
+        ["a check that warns names its notice"],
+    ),
+    "coinsurance in percent": (
+        "payments.toml",
+        'rate = "0.20"',
+        'rate = "20"',
+        ["coinsurance[1]", "no part of the amount"],
+    ),
+    "two oncology payments at once": (
+        "payments.toml",
+        "valid_to = 2024-12-31",
+        "valid_to = 2025-01-01",
+        ["the oncology payment has two rows for 2025-01-01"],
+    ),
     "family twice": (
         "services/programmes.toml",
         'name = "ccm-staff"',

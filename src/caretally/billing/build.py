@@ -58,6 +58,18 @@ def desired(determination: Determination, context: BillingContext, *, revision: 
     return Desired(claim=built.claim, charge_items=built.charge_items, provenance=record)
 
 
+def first_claim(determination: Determination, context: BillingContext) -> dict[str, Any] | None:
+    """Return the Claim that a determination asks for, unsealed; None where none is written.
+
+    Raises:
+        BillingError: a fact is missing.
+    """
+    if determination.status != "billable" or context.resources == "charges":
+        return None
+    identity = ClaimIdentity.of(determination, context.tenant)
+    return claim(determination, context, identity, revision=0, state=starting_state(context))
+
+
 def assemble(
     determination: Determination,
     context: BillingContext,

@@ -16,6 +16,7 @@ from caretally.cli.failure import end_badly, error_document
 from caretally.cli.last_store import remember_store
 from caretally.cli.progress import progress_of
 from caretally.errors import SourceError, UsageError
+from caretally.reports.before_the_claim import checks_in_short
 from caretally.reports.explanation import check_lines
 from caretally.reports.overview import OverviewRow, overview
 from caretally.reports.summary import Tally, summary_lines
@@ -78,7 +79,7 @@ class Seen:
             self.output.text(line)
         for reason in determination["reasons"]:
             self.output.text(f"    {reason['code']}: {reason['message']}")
-        for line in check_lines(determination):
+        for line in (*check_lines(determination), *checks_in_short(determination)):
             self.output.text(f"    {line}")
 
 
@@ -93,6 +94,8 @@ def _short(determination: dict[str, Any], changes: list[str], *, proposed: bool)
         "reasons": [reason["code"] for reason in determination["reasons"]],
         "notices": [notice["code"] for notice in determination["notices"]],
         "claim_checks": determination["claim_checks"],
+        "pre_submission": [check for check in determination["pre_submission"] if check["outcome"] != "passed"],
+        "filing": determination["filing"],
         "proposed": proposed,
         "changes": changes,
     }

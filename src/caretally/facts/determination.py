@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from caretally.facts.calendar import ServiceMonth
     from caretally.facts.claim_check import CheckOutcome
+    from caretally.facts.payments import OncologyComparison, PatientShare
+    from caretally.facts.pre_submission import CheckResult, Filing
     from caretally.facts.record import Paper
 
 Status = Literal["billable", "not-billable", "hold"]
@@ -270,6 +272,12 @@ class Determination:
     action: Action = "none"
     paper: tuple[Paper, ...] = ()
     """What the record holds of the documentation, for each programme that was judged."""
+    pre_submission: tuple[CheckResult, ...] = ()
+    """Checks for likely denials; empty where nothing could be billed, or where nothing was planned."""
+    filing: Filing | None = None
+    patient_share: PatientShare | None = None
+    oncology: OncologyComparison | None = None
+    """The oncology model beside care management, for patients with one of its cancers; information only."""
     claim_checks: CheckOutcome | None = None
     """What the checks of its claim found; None where no claim is made."""
     families: tuple[str, ...] = ()
@@ -320,6 +328,10 @@ class Determination:
             "action": self.action,
             "place_of_service": self.place_of_service,
             "paper": [paper.to_json() for paper in self.paper],
+            "pre_submission": [check.to_json() for check in self.pre_submission],
+            "filing": None if self.filing is None else self.filing.to_json(),
+            "patient_share": None if self.patient_share is None else self.patient_share.to_json(),
+            "oncology": None if self.oncology is None else self.oncology.to_json(),
             "claim_checks": None if self.claim_checks is None else self.claim_checks.to_json(),
             "evidence": self.evidence.to_json(),
             "trace": self.trace.to_json(),

@@ -94,6 +94,8 @@ class Policy(_Strict):
     contracted_staff: Literal["count", "attested"] = "count"
     count_activities: CountActivities = CountActivities()
     other_claims_known: Literal["own_only", "full"] = "own_only"
+    timely_filing_months: Annotated[int, Field(ge=1, le=36)] = 12
+    """Months from the date of service in which the payer takes a claim."""
 
     @field_validator("zone")
     @classmethod

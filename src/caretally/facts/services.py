@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from caretally.facts.payments import PaymentTables
 from caretally.facts.rates import Rate, dollars
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from caretally.facts.calendar import ServiceMonth
+    from caretally.facts.pre_submission import PreSubmissionCheck
     from caretally.facts.rates import ConversionFactor, Locality, RateStatus, RelativeValueParts
 
 Pool = Literal["staff", "practitioner"]
@@ -164,6 +166,10 @@ class ServiceTables:
     blocked_places: frozenset[str] = frozenset()
     """Places of service that no care-management line may have (rules 1, "Place of service")."""
     institutional: tuple[Institutional, ...] = ()
+    checks: tuple[PreSubmissionCheck, ...] = ()
+    """Checks before the claim, in the order of their table."""
+    payments: PaymentTables = field(default_factory=PaymentTables)
+    """Coinsurance and the oncology model: information only."""
     version: str = ""
     """Digest of all table files, named in Provenance."""
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from caretally.facts.policy import Policy
+from caretally.reports.before_the_claim import denial_lines, oncology_lines, share_lines
 from caretally.reports.paper import LISTS, paper_lines
 from caretally.reports.wording import (
     action_words,
@@ -54,6 +55,9 @@ def explain_text(determination: Mapping[str, Any], *, labels: Mapping[str, str] 
         ("Choice", _choice(determination)),
         ("Claim checks", _checks(determination)),
         ("Notices", _findings(determination.get("notices", ()))),
+        ("Before the claim: likely denials", denial_lines(determination)),
+        ("The patient's part", share_lines(determination)),
+        ("The oncology model beside it", oncology_lines(determination)),
         *((title, paper_lines(determination, key)) for key, title, _ in LISTS),
         ("Switches that differ from the default", _switches(determination)),
         ("Evidence", _evidence(determination)),

@@ -13,6 +13,7 @@ from caretally.rules.enrolment import cases
 from caretally.rules.findings import finding
 from caretally.rules.notices import notices
 from caretally.rules.paper import paper_of
+from caretally.rules.payments import oncology_comparison, patient_share
 from caretally.rules.tracing import evidence_of, trace_of
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ def _written(decision: Decision) -> Determination:
         evidence=evidence_of(decision),
         trace=trace_of(decision, closes_on),
         paper=tuple(paper_of(j.view, decision.ledger) for j in decision.judged),
+        patient_share=patient_share(case, lines or projected),
+        oncology=oncology_comparison(case, {j.name: j.lines for j in decision.judged}),
     )
 
 

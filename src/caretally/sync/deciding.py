@@ -132,16 +132,19 @@ class Decider:
                 found.duplicates[record] = tuple(other for other in records if other != record)
         return found
 
-    def decide(self, record: PatientRecord, seen: FirstPass) -> tuple[Determination, ...]:
-        """Decide one patient-month for every billing practitioner concerned."""
+    def patient_month(self, record: PatientRecord, seen: FirstPass) -> PatientMonth:
+        """Return the facts of one patient-month."""
         facts = map_patient(record.patient, record.resources, self.mapping).facts
-        month = PatientMonth(
+        return PatientMonth(
             facts=facts,
             service_month=self.month,
             as_of=self.as_of,
             double_bookings=seen.bookings.get(record.patient, ()),
             duplicate_of=seen.duplicates.get(record.patient, ()),
         )
+
+    def decide(self, month: PatientMonth) -> tuple[Determination, ...]:
+        """Decide one patient-month for every billing practitioner concerned."""
         return determine(month, self.rules)
 
     def records(self, patients: Sequence[str]) -> Iterator[PatientRecord]:

@@ -14,6 +14,8 @@ from caretally.billing import (
     plan_changes,
     settled,
 )
+from caretally.billing.build import first_claim
+from caretally.billing.pre_submission import Submission, with_checks
 from caretally.facts.issue import Issue
 from caretally.store import outbox
 from caretally.sync.beneficiaries import month_of
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from caretally.billing import ChangeSet, ClaimReader, Decision, OnFile
     from caretally.facts.claim_check import CheckOutcome, ClaimCheckTables
     from caretally.facts.determination import Determination
+    from caretally.facts.patient_month import PatientMonth
+    from caretally.rules import RuleContext
     from caretally.store.opening import Store
     from caretally.sync.deciding import PatientRecord
     from caretally.sync.pulling import PullResult
@@ -78,6 +82,7 @@ class Planner:
     """Plans the changes of a run.
 
     Attributes:
+        rules: tables, terminology, practice and policies, for the checks before the claim.
         source_key, authoritative: of the source.
         reader, checks: what a claim is checked with before it is written.
         approvals: None: the run writes what is determined; else it writes only what people approve.
@@ -85,6 +90,7 @@ class Planner:
     """
 
     billing: BillingContext
+    rules: RuleContext
     source_key: str
     authoritative: bool
     pull: PullResult
@@ -96,7 +102,7 @@ class Planner:
     parties: Mapping[str, Mapping[str, Any]]
     """Practitioners and organizations by reference."""
 
-    def plan(self, determination: Determination, record: PatientRecord) -> Planned:
+    def plan(self, determination: Determination, record: PatientRecord, month: PatientMonth) -> Planned:
         """Plan one determination.
 
         Raises:
@@ -105,6 +111,7 @@ class Planner:
         on_file = self._of_identity(determination, record.own)
         complete = self._complete(determination, record, on_file)
         billing = replace(self.billing, insurer=_payor(determination.evidence.coverage, record))
+        determination = with_checks(self._submission(determination, billing, month))
         outcome = self._checked(determination, billing, record)
         determination = replace(determination, claim_checks=outcome)
         if outcome is not None and outcome.stops_release:
@@ -121,6 +128,17 @@ class Planner:
         except ApprovalRefusedError as error:
             return Planned(determination=determination, approval=approval, refused=str(error))
         return Planned(determination=settled(determination, changes), change_set=changes, approval=approval)
+
+    def _submission(self, determination: Determination, billing: BillingContext, month: PatientMonth) -> Submission:
+        return Submission(
+            determination=determination,
+            claim=first_claim(determination, billing),
+            month=month,
+            tables=self.rules.tables,
+            terminology=self.rules.terminology,
+            practice=self.rules.practice,
+            policies=self.rules.policies,
+        )
 
     def left_on_file(self, record: PatientRecord, determinations: Sequence[Determination], month: str) -> list[Issue]:
         """Name live claims of ours for a month that no determination speaks about any more."""

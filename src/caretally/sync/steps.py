@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from caretally.facts.determination import Determination
     from caretally.facts.issue import Issue
+    from caretally.facts.patient_month import PatientMonth
     from caretally.facts.practice import Practice
     from caretally.store.locking import Hold
     from caretally.store.opening import Store
@@ -178,7 +179,7 @@ class MonthRun:
         wanted = [one for one in seen.relevant if one not in self.undecided]
         if pulled.chosen is not None:
             wanted = [one for one in wanted if one in self.chosen]
-        planner = self._planner(decider.practice, pulled)
+        planner = self._planner(decider, pulled)
         outgoing, publishing = self._outgoing(), self._publishing()
         for start in range(0, len(wanted), _BATCH):
             batch = wanted[start : start + _BATCH]
@@ -199,9 +200,10 @@ class MonthRun:
     ) -> list[AnswerRecord]:
         """Decide and plan one patient; a fault of ours concerns this patient alone."""
         try:
-            determinations = decider.decide(record, seen)
+            month = decider.patient_month(record, seen)
+            determinations = decider.decide(month)
             planned = [
-                self._plan(planner, one, record)
+                self._plan(planner, one, record, month)
                 for one in determinations
                 if asked_for(self.request.narrowing, decider.practice, one)
             ]
@@ -214,9 +216,11 @@ class MonthRun:
             self._take(one, outgoing)
         return [self._answer(one.determination, record, decided_at) for one in planned]
 
-    def _plan(self, planner: Planner, determination: Determination, record: PatientRecord) -> Planned:
+    def _plan(
+        self, planner: Planner, determination: Determination, record: PatientRecord, month: PatientMonth
+    ) -> Planned:
         try:
-            return planner.plan(determination, record)
+            return planner.plan(determination, record, month)
         except BillingError as error:
             # The answer stands; only its claim cannot be made, for example because an NPI is missing.
             self._failed(determination, str(error))
@@ -274,8 +278,8 @@ class MonthRun:
             document=determination.to_json(),
         )
 
-    def _planner(self, practice: Practice, pulled: PullResult) -> Planner:
-        request, writeback = self.request, self.request.configuration.writeback
+    def _planner(self, decider: Decider, pulled: PullResult) -> Planner:
+        request, writeback, practice = self.request, self.request.configuration.writeback, decider.practice
         billing = BillingContext(
             tenant=request.tenant,
             practice=practice,
@@ -290,6 +294,7 @@ class MonthRun:
         )
         return Planner(
             billing=billing,
+            rules=decider.rules,
             source_key=request.source.key,
             authoritative=request.source.authoritative,
             pull=pulled,

@@ -108,6 +108,8 @@ def load_tables(
         conflicts=root / "services" / "conflicts.toml",
         reasons=root / "reasons.toml",
         localities=root / "services" / "localities.toml",
+        checks=root / "pre-submission.toml",
+        payments=root / "payments.toml",
         extra_localities=extra_localities,
     )
     terminology_files = sorted(root.glob("terminology/*.json")), _files(extra_terminology, ".json")
@@ -118,6 +120,7 @@ def load_tables(
         {
             *services.years,
             *(services.programmes, services.conflicts, services.reasons, services.localities, resources, checks),
+            *(services.checks, services.payments),
             *services.extra_localities,
             *(path for group in (*terminology_files, *payer_files, views) for path in group),
         },

@@ -24,6 +24,7 @@ from caretally.tables.localities import no_overlap, read_localities
 from caretally.tables.locate import display_name
 from caretally.tables.reading import Strict, annotation_at, checked, known_keys, nearest, read_toml
 from caretally.tables.service_rows import CodeRow, ConflictsFile, ProgrammeRow, ProgrammesFile, ReasonsFile, YearFile
+from caretally.tables.submission import read_checks, read_payments
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -64,6 +65,8 @@ class ServiceFiles:
     conflicts: Path
     reasons: Path
     localities: Path
+    checks: Path
+    payments: Path
     extra_localities: Sequence[Path] = ()
     """Files of a site; a locality that they name takes the place of the shipped rows."""
 
@@ -88,6 +91,8 @@ def read_services(files: ServiceFiles, *, version: str) -> ServiceTables:
         facility_places=frozenset(programmes.place_of_service.facility),
         blocked_places=frozenset(programmes.place_of_service.blocked),
         institutional=_institutional(programmes, file),
+        checks=read_checks(files.checks),
+        payments=read_payments(files.payments),
         version=version,
     )
 
