@@ -26,7 +26,7 @@ def tables() -> Tables:
 
 
 @lru_cache
-def _script() -> Any:
+def script() -> Any:
     spec = importlib.util.spec_from_file_location("golden_to_fhir", GOLDEN / "to_fhir.py")
     assert spec is not None
     assert spec.loader is not None
@@ -39,7 +39,7 @@ def _script() -> Any:
 def _case(name: str) -> str:
     lines = (GOLDEN / "cases.jsonl").read_text().splitlines()
     case = next(c for c in map(json.loads, lines) if c["id"] == name)
-    built = _script().Case(case).build()
+    built = script().Case(case).build()
     return json.dumps([r for rows in built.values() for r in rows])
 
 

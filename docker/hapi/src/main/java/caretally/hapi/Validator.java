@@ -30,9 +30,12 @@ import org.hl7.fhir.common.hapi.validation.support.PrePopulatedValidationSupport
 import org.hl7.fhir.common.hapi.validation.support.SnapshotGeneratingValidationSupport;
 import org.hl7.fhir.common.hapi.validation.support.UnknownCodeSystemWarningValidationSupport;
 import org.hl7.fhir.common.hapi.validation.support.ValidationSupportChain;
+import org.hl7.fhir.common.hapi.validation.validator.FhirDefaultPolicyAdvisor;
 import org.hl7.fhir.common.hapi.validation.validator.FhirInstanceValidator;
 import org.hl7.fhir.instance.model.api.IBaseResource;
 import org.hl7.fhir.r4.model.BooleanType;
+import org.hl7.fhir.r5.utils.validation.IResourceValidator;
+import org.hl7.fhir.r5.utils.validation.constants.ReferenceValidationPolicy;
 
 /**
  * HL7's validator for R4 in one JVM a run: resources from files, one JSON line a resource on standard output.
@@ -52,7 +55,8 @@ public final class Validator {
     private IFhirPath paths;
 
     private Validator() {
-        fhir.setParserErrorHandler(new LenientErrorHandler(false));
+        // Only to read type and rules: the validator looks at the text itself.
+        fhir.setParserErrorHandler(new LenientErrorHandler(false).disableAllErrors());
     }
 
     public static void main(String[] args) throws Exception {
@@ -115,7 +119,10 @@ public final class Validator {
                 new CommonCodeSystemsTerminologyService(fhir),
                 unknown,
                 new SnapshotGeneratingValidationSupport(fhir));
-        validator = fhir.newValidator().registerValidatorModule(new FhirInstanceValidator(chain));
+        FhirInstanceValidator module = new FhirInstanceValidator(chain);
+        module.setValidatorPolicyAdvisor(new ReferencesByType());
+        module.setValidatorResourceFetcher(new NothingFetched());
+        validator = fhir.newValidator().registerValidatorModule(module);
         paths = fhir.newFhirPath();
         if (rulesFile != null) {
             for (Map.Entry<String, JsonNode> rule :
@@ -124,6 +131,19 @@ public final class Validator {
                 rules.put(rule.getKey(), paths.parse(path));
                 types.put(rule.getKey(), path.substring(0, path.indexOf('.')));
             }
+        }
+    }
+
+    /** The type that a reference names is checked; the target itself need not be at hand. */
+    private static final class ReferencesByType extends FhirDefaultPolicyAdvisor {
+        @Override
+        public ReferenceValidationPolicy policyForReference(
+                IResourceValidator validator,
+                Object context,
+                String path,
+                String url,
+                ReferenceDestinationType destination) {
+            return ReferenceValidationPolicy.CHECK_TYPE_IF_EXISTS;
         }
     }
 
@@ -147,9 +167,10 @@ public final class Validator {
         ArrayNode profiles = row.putArray("profiles");
         ArrayNode messages = JSON.createArrayNode();
         try {
+            JsonNode read = JSON.readTree(text);
+            String type = read.path("resourceType").asText();
+            row.put("resourceType", type).put("id", read.path("id").asText());
             IBaseResource resource = fhir.newJsonParser().parseResource(text);
-            String type = resource.fhirType();
-            row.put("resourceType", type).put("id", resource.getIdElement().getIdPart());
             for (Map.Entry<String, IFhirPath.IParsedExpression> rule : rules.entrySet()) {
                 if (types.get(rule.getKey()).equals(type)
                         && paths.evaluateFirst(resource, rule.getValue(), BooleanType.class)
@@ -166,7 +187,10 @@ public final class Validator {
                 message.put("code", found.getMessageId());
                 message.put("text", found.getMessage());
             }
-        } catch (RuntimeException unreadable) {
+        } catch (UnsupportedOperationException beyond) {
+            // HAPI's validator has no list of all code systems, which it asks for when a ValueSet names an unknown one.
+            messages.addObject().put("severity", "fatal").put("where", "").put("code", "NOT_CHECKED").put("text", beyond.toString());
+        } catch (RuntimeException | IOException unreadable) {
             messages.addObject().put("severity", "fatal").put("where", "").put("text", unreadable.toString());
         }
         row.set("messages", messages);
