@@ -259,7 +259,7 @@ def test_a_failed_intent_is_withdrawn_when_its_claim_is_decided_anew(store: Stor
     outbox.add_outcomes(
         store, [outbox.Outcome(intent_id=one, state="conflict", at=AT, document={}) for one in ("i", "ii")]
     )
-    outbox.withdraw_failed(store, "Patient/a", "2025-01", "Practitioner/P1", at=AT)
+    outbox.withdraw_failed(store, {("Patient/a", "2025-01", "Practitioner/P1")}, at=AT, why="decided anew")
     assert [one.id for one, _ in outbox.failed_intents(store)] == ["ii"]
 
 

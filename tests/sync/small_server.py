@@ -1,4 +1,7 @@
-"""A FHIR server in memory, spoken to over httpx: enough of search, read, PUT and transaction for the tests."""
+"""A FHIR server in memory, spoken to over httpx: enough of search, read, writing and transaction for the tests.
+
+What it answers is held against a real server by tests/live/test_contract.py.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +34,10 @@ PATIENT_ELEMENTS = {
     "ExplanationOfBenefit": "patient",
     "AllergyIntolerance": "patient",
 }
+STATUSES = {
+    "Claim": {"active", "cancelled", "draft", "entered-in-error"},
+    "ChargeItem": {"planned", "billable", "not-billable", "aborted", "billed", "entered-in-error", "unknown"},
+}
 Fault = "Callable[[httpx.Request], httpx.Response | None]"
 
 
@@ -57,16 +64,34 @@ class SmallServer:
         self.types = list(TYPES)
         self.transaction_offered = transaction
         self.update_create: bool | None = True
+        self.client_ids = True
+        """False: as HAPI with client ids switched off."""
+        self.honours_star = True
+        """False: If-None-Match: * is ignored, as HAPI does."""
+        self.conditional = True
+        """Whether conditional create and update are offered."""
+        self.history: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self.deleted: set[str] = set()
         self.page = page
         for resource in resources:
             self.keep(resource)
 
     def keep(self, resource: dict[str, Any]) -> int:
+        """Keep a resource as its next version; what changes nothing makes none."""
         name = f"{resource['resourceType']}/{resource['id']}"
+        if name in self.held and _plain(self.held[name]) == _plain(resource):
+            return self.versions[name]
         self.versions[name] += 1
         meta = {**resource.get("meta", {}), "versionId": str(self.versions[name])}
         self.held[name] = {**resource, "meta": meta}
+        self.history[name].append(self.held[name])
+        self.deleted.discard(name)
         return self.versions[name]
+
+    def delete(self, name: str) -> None:
+        if self.held.pop(name, None) is not None:
+            self.versions[name] += 1
+            self.deleted.add(name)
 
     def server(self) -> FhirServer:
         settings = ServerSettings(base_url=BASE, retry=RetrySettings(attempts=2, wait_budget_seconds=5))
@@ -83,22 +108,40 @@ class SmallServer:
             if refused is not None:
                 return refused
         path = request.url.path.removeprefix("/fhir").strip("/")
+        answers = {"GET": self.get, "POST": self.post, "PUT": self.put_request, "DELETE": self.delete_request}
+        return answers[request.method](path, request)
+
+    def get(self, path: str, request: httpx.Request) -> httpx.Response:
         if path == "metadata":
             return answer(200, self.statement())
-        if request.method == "POST" and path.endswith("/_search"):
+        if "/" not in path:
+            return self.search(path, list(request.url.params.multi_items()))
+        if path in self.deleted:
+            return outcome(410, "deleted", "deleted")
+        held = self.held.get(path)
+        return answer(200, held, ETag=f'W/"{held["meta"]["versionId"]}"') if held else outcome(404, "not here")
+
+    def post(self, path: str, request: httpx.Request) -> httpx.Response:
+        if path.endswith("/_search"):
             return self.search(path.removesuffix("/_search"), parse_qsl(request.content.decode()))
-        if request.method == "POST" and not path:
-            return self.transact(exact_json.loads(request.content))
-        if request.method == "PUT":
-            return self.put(path, exact_json.loads(request.content), dict(request.headers))
+        body = exact_json.loads(request.content)
+        return self.create(path, body, request.headers.get("if-none-exist")) if path else self.transact(body)
+
+    def put_request(self, path: str, request: httpx.Request) -> httpx.Response:
+        body = exact_json.loads(request.content)
         if "/" in path:
-            held = self.held.get(path)
-            return answer(200, held, ETag=f'W/"{held["meta"]["versionId"]}"') if held else outcome(404, "not here")
-        return self.search(path, list(request.url.params.multi_items()))
+            return self.put(path, body, dict(request.headers))
+        return self.put_where(path, body, list(request.url.params.multi_items()))
+
+    def delete_request(self, path: str, _request: httpx.Request) -> httpx.Response:
+        self.delete(path)
+        return answer(200)
 
     def statement(self) -> dict[str, Any]:
         capability = {
-            "interaction": [{"code": code} for code in ("read", "update", "search-type")],
+            "interaction": [{"code": code} for code in ("read", "create", "update", "search-type")],
+            "conditionalCreate": self.conditional,
+            "conditionalUpdate": self.conditional,
             **({} if self.update_create is None else {"updateCreate": self.update_create}),
             "searchParam": [{"name": name} for name in ("patient", "subject", "link", "_id")],
         }
@@ -144,7 +187,11 @@ class SmallServer:
             tokens = {f"{c['system']}|{c['code']}" for concept in concepts for c in concept["coding"]}
             return any(token in values or token.partition("|")[0] + "|" in values for token in tokens)
         if name == "identifier":
-            return any(f"{i['system']}|" in values for i in one.get("identifier", ()))
+            marks = one.get("identifier", ())
+            return any({f"{i.get('system')}|", f"{i.get('system')}|{i.get('value')}"} & set(values) for i in marks)
+        if name == "_tag":
+            tags = one.get("meta", {}).get("tag", ())
+            return any(f"{tag.get('system')}|{tag.get('code')}" in values for tag in tags)
         if name == "date":
             start = one.get("period", {}).get("start", "")[:10]
             return all(start >= v[2:] if v.startswith("ge") else start <= v[2:] for v in values)
@@ -152,28 +199,67 @@ class SmallServer:
 
     def put(self, path: str, resource: dict[str, Any], headers: dict[str, str]) -> httpx.Response:
         if_match = re.sub(r'W/|"', "", headers.get("if-match", ""))
-        refusal = self.refusal(path, if_match or None, star=headers.get("if-none-match") == "*")
-        if refusal:
-            return refusal
-        created = path not in self.held
-        version = self.keep(resource)
-        return answer(
-            201 if created else 200, None, ETag=f'W/"{version}"', Location=f"{BASE}/{path}/_history/{version}"
-        )
+        refusal = self.refusal(path, resource, if_match or None, star=headers.get("if-none-match") == "*")
+        return refusal or self.kept(resource)
 
-    def refusal(self, path: str, if_match: str | None, *, star: bool) -> httpx.Response | None:
+    def create(self, kind: str, resource: dict[str, Any], condition: str | None) -> httpx.Response:
+        """POST, with If-None-Exist where there is a condition."""
+        found = self.matching(kind, parse_qsl(condition)) if condition else []
+        if len(found) > 1:
+            return outcome(412, "several match", "conflict")
+        if found:
+            return self.where(200, f"{kind}/{found[0]['id']}")
+        return self.invalid(resource) or self.kept({**resource, "id": self.new_id()})
+
+    def put_where(self, kind: str, resource: dict[str, Any], condition: list[tuple[str, str]]) -> httpx.Response:
+        """Conditional update."""
+        found = self.matching(kind, condition)
+        if len(found) > 1:
+            return outcome(412, "several match", "conflict")
+        return self.invalid(resource) or self.kept({**resource, "id": found[0]["id"] if found else self.new_id()})
+
+    def matching(self, kind: str, condition: list[tuple[str, str]]) -> list[dict[str, Any]]:
+        return [one for one in self.held.values() if one["resourceType"] == kind and self.fits(one, kind, condition)]
+
+    def new_id(self) -> str:
+        return f"s{len(self.versions) + 1}"
+
+    def kept(self, resource: dict[str, Any]) -> httpx.Response:
+        path = f"{resource['resourceType']}/{resource['id']}"
+        created = path not in self.held
+        self.keep(resource)
+        return self.where(201 if created else 200, path)
+
+    def where(self, status: int, path: str) -> httpx.Response:
+        version = self.versions[path]
+        return answer(status, None, ETag=f'W/"{version}"', Location=f"{BASE}/{path}/_history/{version}")
+
+    def invalid(self, resource: dict[str, Any]) -> httpx.Response | None:
+        known = STATUSES.get(resource["resourceType"])
+        if known is None or resource.get("status") in known:
+            return None
+        return outcome(400, "Unknown status", "processing")
+
+    def refusal(
+        self, path: str, resource: dict[str, Any], if_match: str | None, *, star: bool
+    ) -> httpx.Response | None:
         now = self.held.get(path)
-        if star and now is not None:
+        if now is None and not self.client_ids:
+            return outcome(404, "client-assigned ids are not enabled", "processing")
+        if star and self.honours_star and now is not None:
             return outcome(412, "exists", "conflict")
-        if if_match is not None and (now is None or now["meta"]["versionId"] != if_match):
+        if if_match is not None and now is not None and now["meta"]["versionId"] != if_match:
             return outcome(409, "another version", "conflict")
-        return None
+        if if_match is not None and now is None and self.honours_star:
+            return outcome(412, "not here", "conflict")
+        return self.invalid(resource)
 
     def transact(self, bundle: dict[str, Any]) -> httpx.Response:
         for entry in bundle["entry"]:
             request = entry["request"]
             if_match = re.sub(r'W/|"', "", request.get("ifMatch", "")) or None
-            refusal = self.refusal(request["url"], if_match, star=request.get("ifNoneMatch") == "*")
+            star = request.get("ifNoneMatch") == "*"
+            refusal = self.refusal(request["url"], entry["resource"], if_match, star=star)
             if refusal:
                 return refusal
         answers = []
@@ -185,3 +271,8 @@ class SmallServer:
                 {"response": {"status": status, "etag": str(version), "location": f"{path}/_history/{version}"}}
             )
         return answer(200, {"resourceType": "Bundle", "type": "transaction-response", "entry": answers})
+
+
+def _plain(resource: dict[str, Any]) -> bytes:
+    meta = {key: value for key, value in resource.get("meta", {}).items() if key != "versionId"}
+    return exact_json.canonical({**resource, "meta": meta})

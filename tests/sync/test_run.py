@@ -430,7 +430,7 @@ def test_a_run_that_dies_while_writing_to_a_server_is_finished_by_the_next(
     if transaction and place == "server:between-puts":
         return
     with monkeypatch.context() as patched:
-        for module in ("outgoing", "sinks.server"):
+        for module in ("outgoing", "sinks.sending"):
             patched.setattr(f"caretally.sync.{module}.failpoint", die)
         with pytest.raises(Killed):
             server_run(small, tmp_path, run_values)

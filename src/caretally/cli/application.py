@@ -32,8 +32,10 @@ from caretally.cli.options import (
     month_of,
     settings_of,
 )
+from caretally.cli.outbox_application import outbox
 from caretally.cli.review_application import review
 from caretally.cli.rules_application import rules
+from caretally.cli.store_application import store_commands
 
 # ruff: noqa: PLC0415 -- every command loads its own module, so that --help and the others need not wait for it
 
@@ -46,7 +48,9 @@ application = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 application.add_typer(review, name="review")
+application.add_typer(outbox, name="outbox")
 application.add_typer(rules, name="rules")
+application.add_typer(store_commands, name="store")
 application.add_typer(keys, name="keys")
 application.add_typer(config_commands, name="config")
 

@@ -18,7 +18,7 @@ from caretally.fhir import (
     ServerSettings,
     SmartAuthentication,
 )
-from caretally.fhir.capability import WRITTEN_TYPES
+from caretally.fhir.capability import WRITTEN_TYPES, WriteStrategy
 from caretally.fhir.scopes import needed_scopes
 from caretally.sync.sinks.folder import FolderSink
 from caretally.sync.sinks.server import ServerSink
@@ -83,7 +83,9 @@ def endpoints(
         if out is not None:
             sink = FolderSink(path=Path(out).expanduser(), resource_types=types)
         elif target is not None:
-            sink = ServerSink(server=server(target, others=two), resource_types=types)
+            named = configuration.writeback.strategy
+            strategy = None if named == "automatic" else WriteStrategy(named)
+            sink = ServerSink(server=server(target, others=two), resource_types=types, strategy=strategy)
         yield Endpoints(source=read, sink=sink)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -44,7 +45,13 @@ class Output:
             return
         import orjson  # noqa: PLC0415 -- see above
 
-        sys.stdout.buffer.write(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
+        def exactly(value: Any) -> Any:
+            """Amounts of a resource keep each digit."""
+            if isinstance(value, Decimal):
+                return orjson.Fragment(str(value))
+            raise TypeError
+
+        sys.stdout.buffer.write(orjson.dumps(document, default=exactly, option=orjson.OPT_INDENT_2) + b"\n")
         sys.stdout.buffer.flush()
 
     def note(self, text: str) -> None:

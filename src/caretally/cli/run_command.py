@@ -240,6 +240,9 @@ def report_lines(report: RunReport, *, dry_run: bool) -> list[str]:
         lines.append(
             f"written to {report.sink}: {changes}" if changes else f"nothing had to be written to {report.sink}"
         )
+    if report.write_strategy is not None and dry_run:
+        strategy = report.write_strategy
+        lines.append(f"apply would write by {strategy['strategy']}: {strategy['reason']}")
     if report.proposed:
         proposed = count(report.proposed, "change to a released claim", "changes to released claims")
         lines.append(f"proposed, and waiting for a person: {proposed}; see: caretally review list")

@@ -189,9 +189,9 @@ def write_strategy(capabilities: Capabilities, resource_types: Sequence[str] = W
 HOW = MappingProxyType(
     {
         WriteStrategy.TRANSACTION: "each patient-month is written in one transaction, with ids of ours",
-        WriteStrategy.SINGLE_PUT: "each resource is written by its own PUT with an id of ours",
+        WriteStrategy.SINGLE_PUT: "each resource is written by its own PUT with an id of ours, and undone if one fails",
         WriteStrategy.CONDITIONAL_UPDATE: "each resource is written by conditional update on its identifier",
-        WriteStrategy.CONDITIONAL_CREATE: "resources are created if their identifier is absent, and never changed",
+        WriteStrategy.CONDITIONAL_CREATE: "each resource is created if its identifier is absent, and read back",
         WriteStrategy.EXPORT_ONLY: "nothing can be written to this server safely; export to a folder",
     }
 )

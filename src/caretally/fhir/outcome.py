@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from caretally.fhir.errors import OutcomeIssue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 LONGEST_TEXT = 500
 MOST_ISSUES = 20
@@ -58,3 +61,19 @@ def _text(value: Any) -> str:
 
 def _texts(value: Any) -> tuple[str, ...]:
     return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
+
+
+def operation_outcome(issues: Iterable[OutcomeIssue]) -> dict[str, Any]:
+    """Return an OperationOutcome that says what `issues` say; it may hold patient data."""
+    return {
+        "resourceType": "OperationOutcome",
+        "issue": [
+            {
+                "severity": issue.severity or "error",
+                "code": issue.code or "processing",
+                **({"diagnostics": issue.text} if issue.text else {}),
+                **({"expression": list(issue.places)} if issue.places else {}),
+            }
+            for issue in issues
+        ],
+    }

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from caretally.fhir.writing import WriteEntry
 
 REQUEST_TIMEOUT = 408
+_CONFLICTS = frozenset({409, 412})
 _ENTRY_PLACE = re.compile(r"Bundle\.entry\[([0-9]{1,5})\]")
 
 
@@ -47,6 +48,18 @@ def as_write_error(error: SourceError, entries: Sequence[WriteEntry]) -> WriteEr
     if isinstance(error, ResponseError) and not unsure:
         return _refusal(error, entries)
     return OutcomeUnknownError(f"{error}; it may or may not have been written: read back before sending again")
+
+
+def as_conditional_error(error: SourceError) -> WriteError:
+    """Say what became of a resource that was sent with a search as its condition."""
+    told = as_write_error(error, ())
+    if isinstance(told, WriteRefusedError) and told.status in _CONFLICTS and isinstance(error, ResponseError):
+        message = (
+            f"{error.exchange}: several resources match, or somebody else was faster, so nothing was written; search "
+            "and plan again"
+        )
+        return VersionConflictError(message, status=error.status, issues=error.issues)
+    return told
 
 
 def _not_taken(error: SourceError) -> bool:
@@ -64,6 +77,7 @@ def _refusal(error: ResponseError, entries: Sequence[WriteEntry]) -> WriteRefuse
     # A single PUT to a version of something that is gone: some servers say so with 404 or 410 instead of 412.
     lost = (
         error.exchange.method == "PUT"
+        and bool(entries)
         and entries[0].if_match is not None
         and isinstance(error, NotFoundError | GoneError)
     )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, Self
 
-from caretally.fhir import capability, reading, searching, writing
+from caretally.fhir import capability, conditional, reading, searching, writing
 from caretally.fhir.transport import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from types import TracebackType
 
     from caretally.fhir.bridge import BridgeClient
@@ -98,6 +98,14 @@ class FhirServer:
     def put(self, entry: writing.WriteEntry) -> writing.EntryOutcome:
         """Write one resource; see `writing.put`."""
         return writing.put(self.transport, entry)
+
+    def create_if_absent(self, resource: Mapping[str, Any], condition: Sequence[tuple[str, str]]) -> conditional.Placed:
+        """Create a resource unless a search finds one; see `conditional.create_if_absent`."""
+        return conditional.create_if_absent(self.transport, resource, condition)
+
+    def put_where(self, resource: Mapping[str, Any], condition: Sequence[tuple[str, str]]) -> conditional.Placed:
+        """Write a resource to where a search finds one; see `conditional.put_where`."""
+        return conditional.put_where(self.transport, resource, condition)
 
     def client(self) -> BridgeClient:
         """Give a fhirpy client on our transport, for plug-ins and notebooks."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 CREATED, FIRST_REFUSAL = 201, 300
 WRITE_HEADERS: Mapping[str, str] = MappingProxyType({"Content-Type": FHIR_JSON, "Prefer": "return=minimal"})
 _STATUS = re.compile(r"([1-5][0-9]{2})\b")
-_LOCATION = re.compile(r"(?:^|/)([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})(?:/_history/([A-Za-z0-9\-.]{1,64}))?$")
+LOCATION = re.compile(r"(?:^|/)([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})(?:/_history/([A-Za-z0-9\-.]{1,64}))?$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +119,7 @@ def put(transport: Transport, entry: WriteEntry) -> EntryOutcome:
     )
     answer = _write(transport, request, [entry])
     location = answer.headers.get("location") or answer.headers.get("content-location")
-    placed = _LOCATION.search(location or "")
+    placed = LOCATION.search(location or "")
     if placed is not None and placed[1] != entry.url:
         raise OutcomeUnknownError(f"{answer.exchange}, but names another place than the one written; read back")
     version = version_of_etag(answer.headers.get("etag")) or (placed[2] if placed else None)
@@ -187,7 +187,7 @@ def _entry_outcome(entry: WriteEntry, said: Any, answer: Answer) -> EntryOutcome
     response = response if isinstance(response, dict) else {}
     match = _STATUS.match(str(response.get("status", "")))
     status = int(match[1]) if match else 0
-    placed = _LOCATION.search(str(response.get("location", "")))
+    placed = LOCATION.search(str(response.get("location", "")))
     elsewhere = placed is not None and placed[1] != entry.url
     if not match or status >= FIRST_REFUSAL or elsewhere:
         what = "another place" if elsewhere else f"status {status or 'unknown'}"

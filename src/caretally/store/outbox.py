@@ -14,15 +14,23 @@ from caretally.facts import exact_json
 from caretally.store import ledger, schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from sqlalchemy import Row, Select
 
     from caretally.store.opening import Store
 
-IntentState = Literal["open", "applied", "refused", "conflict", "unknown", "withdrawn"]
+IntentState = Literal["open", "applied", "refused", "conflict", "unknown", "waiting", "withdrawn"]
 """`refused`: the sink said no; `conflict`: it has another version than expected; `unknown`: the answer was lost;
-`withdrawn`: a later run decided otherwise before it was written."""
+`waiting`: the sink took nothing at that time; `withdrawn`: a later run decided otherwise, or a person dropped it."""
+
+UNSETTLED: tuple[IntentState, ...] = ("open", "unknown", "waiting")
+"""What the next run looks up and finishes."""
+FAILED: tuple[IntentState, ...] = ("refused", "conflict")
+"""What waits for the next decision about the claim, or for a person."""
+
+ClaimOf = tuple[str, str, str]
+"""Patient, service month, practitioner; "" where nobody can be said to bill."""
 
 _t = schema.change_intent
 
@@ -110,44 +118,81 @@ def add_outcomes(store: Store, outcomes: Sequence[Outcome]) -> None:
 
 def open_intents(store: Store) -> list[Intent]:
     """List the intents of which nobody knows whether they were written, oldest first."""
-    return _intents(store, select(_t).where(_t.c.state.in_(["open", "unknown"])))
+    return _intents(store, select(_t).where(_t.c.state.in_(UNSETTLED)))
 
 
 def failed_intents(store: Store, service_month: str | None = None) -> list[tuple[Intent, Outcome]]:
     """List the intents that the sink refused, each with what it said last."""
-    table = schema.change_outcome
-    query = select(_t).where(_t.c.state.in_(["refused", "conflict"]))
+    return [
+        (intent, said[-1]) for intent, said in listed_intents(store, service_month) if intent.state in FAILED and said
+    ]
+
+
+def failed_claims(store: Store, service_month: str) -> set[ClaimOf]:
+    """Give the claims of a month of which an intent failed: patient, month, practitioner (empty: nobody)."""
+    columns = (_t.c.patient, _t.c.service_month, _t.c.practitioner)
+    query = select(*columns).distinct().where(_t.c.service_month == service_month, _t.c.state.in_(FAILED))
+    with store.reading() as connection:
+        return {(str(row[0]), str(row[1]), str(row[2])) for row in connection.execute(query)}
+
+
+def withdraw_failed(store: Store, claims: Collection[ClaimOf], *, at: str, why: str) -> None:
+    """Take failed intents of some claims off the list, because the claims were decided anew."""
+    for patient, service_month, practitioner in sorted(claims):
+        query = select(_t).where(
+            _t.c.state.in_(FAILED),
+            _t.c.patient == patient,
+            _t.c.service_month == service_month,
+            _t.c.practitioner == practitioner,
+        )
+        found = _intents(store, query)
+        add_outcomes(
+            store, [Outcome(intent_id=one.id, state="withdrawn", at=at, document={"message": why}) for one in found]
+        )
+
+
+def listed_intents(store: Store, service_month: str | None = None) -> list[tuple[Intent, tuple[Outcome, ...]]]:
+    """List everything that has not reached the sink, oldest first, each with what became of it at each attempt."""
+    query = select(_t).where(_t.c.state.in_((*UNSETTLED, *FAILED)))
     if service_month is not None:
         query = query.where(_t.c.service_month == service_month)
-    found = []
-    for intent in _intents(store, query):
-        said = select(table).where(table.c.intent_id == intent.id).order_by(table.c.attempt.desc()).limit(1)
-        with store.reading() as connection:
-            row = connection.execute(said).one()
-        outcome = Outcome(
-            intent_id=intent.id,
+    return [(intent, outcomes_of(store, intent.id)) for intent in _intents(store, query)]
+
+
+def find_intents(store: Store, beginning: str) -> list[Intent]:
+    """Give the intents whose id begins so."""
+    return _intents(store, select(_t).where(_t.c.id.startswith(beginning, autoescape=True)))
+
+
+def outcomes_of(store: Store, intent_id: str) -> tuple[Outcome, ...]:
+    """Give what became of an intent at each attempt, the first one first."""
+    table = schema.change_outcome
+    query = select(table).where(table.c.intent_id == intent_id).order_by(table.c.attempt)
+    with store.reading() as connection:
+        rows = connection.execute(query).all()
+    return tuple(
+        Outcome(
+            intent_id=row.intent_id,
             state=cast("IntentState", row.state),
             at=row.at,
             document=exact_json.loads(row.document),
         )
-        found.append((intent, outcome))
-    return found
+        for row in rows
+    )
 
 
-def withdraw_failed(store: Store, patient: str, service_month: str, practitioner: str | None, *, at: str) -> None:
-    """Take failed intents of one claim off the list, because the claim was decided anew."""
+def later_intent(store: Store, intent: Intent) -> Intent | None:
+    """Give an intent for the same claim that was decided after one; None where that one is the last."""
     query = select(_t).where(
-        _t.c.state.in_(["refused", "conflict"]),
-        _t.c.patient == patient,
-        _t.c.service_month == service_month,
-        _t.c.practitioner == (practitioner or ""),
+        _t.c.patient == intent.patient,
+        _t.c.service_month == intent.service_month,
+        _t.c.practitioner == (intent.practitioner or ""),
+        _t.c.id != intent.id,
+        _t.c.created_at >= intent.created_at,
+        _t.c.state != "withdrawn",
     )
     found = _intents(store, query)
-    if found:
-        add_outcomes(
-            store,
-            [Outcome(intent_id=one.id, state="withdrawn", at=at, document={"why": "decided anew"}) for one in found],
-        )
+    return found[-1] if found else None
 
 
 def last_source(store: Store, patient: str, service_month: str, practitioner: str | None) -> str | None:

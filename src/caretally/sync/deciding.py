@@ -17,6 +17,7 @@ from caretally.rules import RuleContext, determine, double_bookings
 from caretally.rules.enrolment import touches
 from caretally.store import staging
 from caretally.store.staging import SINK, SOURCE
+from caretally.sync.own_ids import in_own_ids
 from caretally.sync.resources import read_body
 from caretally.sync.sinks.folder import own_key
 
@@ -182,14 +183,14 @@ class Decider:
         from_sink = {row.reference for row in rows if row.origin == SINK}
         kept = [row for row in rows if row.origin == SINK or row.reference not in from_sink]
         hashed = sha256()
-        resources: list[dict[str, Any]] = []
-        own: list[OnFile] = []
         for row in kept:
             hashed.update(row.body)
-            resource = read_body(row.body)
-            resources.append(resource)
-            if row.resource_type in {"Claim", "ChargeItem"} and own_key(resource) is not None:
-                own.append(OnFile(resource=resource, version=self._version(row, resource)))
+        resources = in_own_ids([read_body(row.body) for row in kept])
+        own = [
+            OnFile(resource=resource, version=self._version(row, resource))
+            for row, resource in zip(kept, resources, strict=True)
+            if row.resource_type in {"Claim", "ChargeItem"} and own_key(resource) is not None
+        ]
         return PatientRecord(
             patient=patient,
             resources=resources,

@@ -38,12 +38,22 @@ class Outgoing:
     now: Callable[[], str]
     at_once: int
     hold: Hold | None = None
+    _failed_before: set[outbox.ClaimOf] = field(init=False)
+    _anew: set[outbox.ClaimOf] = field(default_factory=set)
     _intents: list[outbox.Intent] = field(default_factory=list)
     _parcels: list[Parcel] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self._failed_before = outbox.failed_claims(self.store, self.report.service_month)
+
     def add(self, change_set: ChangeSet) -> None:
-        """Take a change set that asks something of the sink."""
+        """Take a change set; what an earlier run could not write of the same claim is off the list with it."""
         identity = change_set.identity
+        claim = (identity.patient, str(identity.service_month), identity.billing_practitioner or "")
+        if claim in self._failed_before:
+            self._anew.add(claim)
+        if not change_set.changes:
+            return
         writes = tuple(Write.of(change) for change in change_set.changes)
         intent = outbox.Intent(
             id=uuid4().hex,
@@ -72,6 +82,10 @@ class Outgoing:
             WriteError: the sink or the store cannot be written; the intents stay open for the next run.
             LockedError: somebody else may have the store by now; nothing of the lot was sent.
         """
+        if self._anew:
+            outbox.withdraw_failed(self.store, self._anew, at=self.now(), why="decided anew by a later run")
+            self._failed_before -= self._anew
+            self._anew = set()
         if not self._parcels:
             return
         if self.hold is not None:

@@ -105,6 +105,8 @@ class RunReport:
     approved: int = 0
     refused_approvals: list[dict[str, Any]] = field(default_factory=list)
     requests: int = 0
+    write_strategy: dict[str, str] | None = None
+    """How changes reach the server, and why so; None for a folder."""
 
     @property
     def determinations(self) -> int:
@@ -209,6 +211,7 @@ class RunReport:
                 "by_code": {code: count for (_, code), count in sorted(self.issues.items(), key=lambda row: row[0][1])},
             },
             "requests": self.requests,
+            "write_strategy": self.write_strategy,
         }
 
 

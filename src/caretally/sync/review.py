@@ -12,6 +12,7 @@ from caretally.facts.calendar import ServiceMonth
 from caretally.store import runs, staging, temporary_store
 from caretally.store.answers import answers_of, find_answers
 from caretally.store.opening import open_existing_store, store_file
+from caretally.sync.own_ids import in_own_ids
 from caretally.sync.resources import read_body
 from caretally.sync.sinks.folder import FolderSink, own_key
 
@@ -146,7 +147,7 @@ def _key(document: Mapping[str, Any], tenant: str) -> str:
 
 
 def _item(document: Mapping[str, Any], rows: list[StagedResource], *, keeps_versions: bool) -> ReviewItem | None:
-    resources = [read_body(row.body) for row in rows]
+    resources = in_own_ids([read_body(row.body) for row in rows])
     states = {row.reference: state_of(one) for row, one in zip(rows, resources, strict=True)}
     live = {name: state for name, state in states.items() if state in LIVE}
     kind = _kind(document, set(live.values()))

@@ -93,6 +93,8 @@ class MonthRun:
                 self._end("failed")
             raise
         report.issues = runs.count_issues(self.store, report.run_id)
+        if isinstance(request.sink, ServerSink):
+            self._tell_way(request.sink)  # it may have found out more
         report.requests += request.sink.requests if isinstance(request.sink, ServerSink) else 0
         self._end("done" if report.error() is None else "incomplete")
         if request.write and isinstance(request.sink, FolderSink):
@@ -102,6 +104,8 @@ class MonthRun:
     def _all_steps(self) -> None:
         request = self.request
         runs.forget_pulls(self.store)
+        if isinstance(request.sink, ServerSink):
+            self._tell_way(request.sink)
         if request.write and request.sink is not None:
             with self._timed("recover"):
                 self.report.recovered = finish_open_intents(self.store, request.sink, self._now)
@@ -117,6 +121,10 @@ class MonthRun:
         with self._timed("publish"):
             self._publishing().publish(practice, self.chosen - self.undecided)
         runs.forget_pulls(self.store)
+
+    def _tell_way(self, sink: ServerSink) -> None:
+        way = sink.way()
+        self.report.write_strategy = {"strategy": way.strategy.value, "reason": way.reason}
 
     def _pull(self) -> PullResult:
         pulled = PullStep(
@@ -243,8 +251,7 @@ class MonthRun:
         if planned.approval is not None:
             self._keep_decision(planned)
             self.report.approved += 1
-        if planned.change_set.changes:
-            outgoing.add(planned.change_set)
+        outgoing.add(planned.change_set)
 
     def _keep_decision(self, planned: Planned) -> None:
         approval, determination = planned.approval, planned.determination

@@ -64,9 +64,10 @@ class Delivery:
     """What became of a parcel.
 
     Attributes:
-        state: applied, refused, conflict or unknown.
+        state: applied, refused, conflict, unknown, or waiting: nothing was sent, and the next run sends it.
         message: for a person, without patient data; empty when applied.
         said: the sink's own words; may hold patient data.
+        outcome: the server's OperationOutcome, trimmed; may hold patient data.
         versions: by reference, for what was written.
         found: it was there already, written by somebody else who decided the same.
     """
@@ -75,12 +76,19 @@ class Delivery:
     state: IntentState
     message: str = ""
     said: tuple[str, ...] = field(default=(), repr=False)
+    outcome: Mapping[str, Any] | None = field(default=None, repr=False)
     versions: Mapping[str, str | None] = field(default_factory=dict)
     found: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return the outcome for the outbox."""
-        return {"found": self.found, "message": self.message, "said": list(self.said), "versions": dict(self.versions)}
+        return {
+            "found": self.found,
+            "message": self.message,
+            "said": list(self.said),
+            "versions": dict(self.versions),
+            **({"outcome": self.outcome} if self.outcome is not None else {}),
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,6 +46,9 @@ Tenant = Annotated[
         "a short name that never changes: letters, digits, point, dash, underscore; no address",
     ),
 ]
+WriteStrategyName = Literal[
+    "automatic", "transaction", "single_put", "conditional_update", "conditional_create", "export_only"
+]
 SwitchTable = dict[str, Any]
 """Policy switches as they stand in the file; checked against `Policy`."""
 
@@ -162,6 +165,8 @@ class WritebackTable(_Table):
     release: Literal["review", "automatic"] = "review"
     resources: Literal["both", "charges", "claims"] = "both"
     provider: Literal["billing_practitioner", "organization"] = "billing_practitioner"
+    strategy: WriteStrategyName = "automatic"
+    """How changes reach a server; automatic: the best way that it offers (`caretally plan` says which and why)."""
     tenant: Tenant = "default"
     """A name that never changes, for example of the practice; never an address. Part of every claim's identity."""
 

@@ -1,4 +1,4 @@
-"""A FHIR server as sink: each patient-month in one transaction, or resource by resource where there is none."""
+"""A FHIR server as sink: each patient-month whole, by the best way of writing that the server offers."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from caretally.errors import SourceError, WriteError
-from caretally.fhir.capability import WriteStrategy
+from caretally.fhir.capability import HOW, WriteStrategy
 from caretally.fhir.errors import OutcomeUnknownError, VersionConflictError, WriteNotSentError, WriteRefusedError
-from caretally.fhir.writing import WriteEntry
-from caretally.sync.failpoints import failpoint
+from caretally.fhir.outcome import operation_outcome
+from caretally.sync.own_ids import is_own_id
 from caretally.sync.resources import patient_of, write_body
 from caretally.sync.sinks.folder import is_ours
+from caretally.sync.sinks.identified import IdentifiedSender
 from caretally.sync.sinks.landed import all_landed
+from caretally.sync.sinks.sending import Sent, SingleSender, send_transaction
+from caretally.sync.sinks.way import BY_IDENTIFIER, Way, way_of
 from caretally.sync.writes import Delivery, OnSink
 
 if TYPE_CHECKING:
@@ -21,17 +24,19 @@ if TYPE_CHECKING:
 
     from caretally.facts.resource_types import ResourceType
     from caretally.fhir.server import FhirServer
-    from caretally.fhir.writing import EntryOutcome
+    from caretally.store.outbox import IntentState
     from caretally.store.staging import StagingWriter
     from caretally.sync.writes import Parcel, Write
 
 _CHUNK = 50
-_SAFE = frozenset({WriteStrategy.TRANSACTION, WriteStrategy.SINGLE_PUT})
 
 
 @dataclass(slots=True, kw_only=True)
 class ServerSink:
-    """Writes with ids of ours, each change guarded by the version that it was planned for.
+    """Writes each change guarded by the version that it was planned for.
+
+    Attributes:
+        strategy: how to write, where the configuration says so; None: the best way that the server offers.
 
     Raises:
         WriteError: the server offers no safe way to write (`check`).
@@ -40,8 +45,9 @@ class ServerSink:
     server: FhirServer
     resource_types: Mapping[str, ResourceType]
     written_types: tuple[str, ...] = ("ChargeItem", "Claim", "Provenance")
+    strategy: WriteStrategy | None = None
     requests: int = 0
-    _strategy: WriteStrategy | None = field(default=None)
+    _way: Way | None = field(default=None)
     _star_works: bool = field(default=True)
     """False once the server has refused If-None-Match: * for something that is not there."""
 
@@ -65,33 +71,31 @@ class ServerSink:
         """Lock nothing: a server is locked by its store, and other machines are met by ids and versions."""
         yield
 
+    def way(self) -> Way:
+        """Return how changes are written, and why so.
+
+        Raises:
+            ConfigurationError: the configuration wants a way that the server does not offer.
+            SourceError: the server cannot be asked.
+        """
+        if self._way is None:
+            choice = self.server.write_strategy(self.written_types)
+            self._way = way_of(choice, self.server.capabilities(), self.written_types, self.strategy)
+        return self._way
+
     def check(self) -> None:
         """Choose the way of writing.
 
         Raises:
-            WriteError: none of ours is offered.
-            SourceError: the server cannot be asked.
+            WriteError: none of ours is offered, or the configuration wants files only.
+            ConfigurationError, SourceError: see `way`.
         """
-        if self._strategy is None:
-            choice = self.server.write_strategy(self.written_types)
-            strategy = choice.strategy if choice.strategy in _SAFE else self._by_trial()
-            if strategy is None:
-                raise WriteError(
-                    f"{self.description} cannot be written safely ({choice.reason}). Caretally needs updates with ids "
-                    "of its own (updateCreate); give --out FOLDER to have the claims as files instead"
-                )
-            self._strategy = strategy
-
-    def _by_trial(self) -> WriteStrategy | None:
-        """Return the way of writing where the server offers updates and says nothing about ids of ours.
-
-        HAPI takes them and does not say so. A server that does not take them refuses, and nothing is written.
-        """
-        capabilities = self.server.capabilities()
-        kinds = [capabilities.resource(name) for name in self.written_types]
-        if any("update" not in kind.interactions or kind.update_create is False for kind in kinds):
-            return None
-        return WriteStrategy.TRANSACTION if capabilities.transaction else WriteStrategy.SINGLE_PUT
+        way = self.way()
+        if way.strategy is WriteStrategy.EXPORT_ONLY:
+            raise WriteError(
+                f"{self.description} cannot be written safely ({way.reason}). Caretally needs updates with ids of its "
+                "own (updateCreate), or conditional creation; give --out FOLDER to have the claims as files instead"
+            )
 
     def stage_on_file(self, writer: StagingWriter, patients: Sequence[str]) -> None:
         """Stage the claims and charges of ours that the server holds for some patients.
@@ -122,12 +126,31 @@ class ServerSink:
         """
         found: dict[str, OnSink] = {}
         for reference in references:
-            kind, _, name = reference.partition("/")
-            self.requests += 1
-            result = self.server.read(kind, name, exact=True)
-            if result is not None and result.resource is not None:
-                found[reference] = OnSink(resource=result.resource, version=result.version)
+            held = self._read(reference) or self._find(reference)
+            if held is not None:
+                found[reference] = held
         return found
+
+    def _read(self, reference: str) -> OnSink | None:
+        if self.way().strategy in BY_IDENTIFIER and is_own_id(reference):
+            return None
+        kind, _, name = reference.partition("/")
+        self.requests += 1
+        result = self.server.read(kind, name, exact=True)
+        if result is None or result.resource is None:
+            return None
+        return OnSink(resource=result.resource, version=result.version)
+
+    def _find(self, reference: str) -> OnSink | None:
+        """Find what the server keeps under an id of its own."""
+        strategy = self.way().otherwise or self.way().strategy
+        if strategy not in BY_IDENTIFIER:
+            return None
+        sender = IdentifiedSender(server=self.server, strategy=strategy)
+        try:
+            return sender.look(reference)
+        finally:
+            self.requests += sender.requests
 
     def deliver(self, parcels: Sequence[Parcel]) -> list[Delivery]:
         """Send parcels one after the other; one that fails does not keep the others back.
@@ -138,58 +161,70 @@ class ServerSink:
         stopped = ""
         for parcel in parcels:
             if stopped:
-                deliveries.append(_failed(parcel, "refused", f"not sent, because of an earlier one: {stopped}"))
+                deliveries.append(_failed(parcel, "waiting", f"not sent, because of an earlier one: {stopped}"))
                 continue
             try:
                 deliveries.append(self._deliver(parcel))
             except WriteNotSentError as error:
                 stopped = str(error)
-                deliveries.append(_failed(parcel, "refused", stopped))
+                deliveries.append(_failed(parcel, "waiting", stopped))
         return deliveries
 
     def _deliver(self, parcel: Parcel) -> Delivery:
+        way = self.way()
         try:
-            outcomes = self._send(parcel.writes)
+            sent = self._send(parcel, way.strategy)
         except VersionConflictError as error:
             return self._after_conflict(parcel, error)
         except OutcomeUnknownError as error:
             return self._after_silence(parcel, error)
         except WriteRefusedError as error:
-            return _failed(parcel, "refused", str(error), _words(error))
-        return _applied(parcel, outcomes)
+            if way.otherwise is not None:
+                return self._otherwise(parcel, way.otherwise, error)
+            return _refused(parcel, "refused", error)
+        if way.otherwise is not None:  # it takes ids of ours
+            self._way = replace(way, otherwise=None)
+        return _applied(parcel, sent)
 
-    def _send(self, writes: Sequence[Write]) -> list[EntryOutcome]:
-        entries = [self._entry(write) for write in writes]
+    def _otherwise(self, parcel: Parcel, strategy: WriteStrategy, refusal: WriteRefusedError) -> Delivery:
+        """Try the next way where a server that did not promise to take ids of ours has refused something.
+
+        If that is refused too, it was not about the ids.
+        """
+        before = self._way
+        self._way = Way(strategy=strategy, reason=f"{HOW[strategy]}: the server refused ids of ours ({refusal.status})")
+        delivery = self._deliver(parcel)
+        if delivery.state == "refused":
+            self._way = before
+        return delivery
+
+    def _send(self, parcel: Parcel, strategy: WriteStrategy) -> Sent:
         self.check()
-        failpoint("server:before-send")
-        if self._strategy is WriteStrategy.TRANSACTION:
+        if strategy is WriteStrategy.TRANSACTION:
             self.requests += 1
-            outcomes = self.server.transaction(entries)
-        else:
-            outcomes = []
-            for entry in entries:
-                self.requests += 1
-                outcomes.append(self.server.put(entry))
-                failpoint("server:between-puts")
-        failpoint("server:after-send")
-        return outcomes
-
-    def _entry(self, write: Write) -> WriteEntry:
-        star = write.kind == "create" and self._star_works
-        return WriteEntry.of(write.resource, if_match=write.expected, if_none_match_star=star)
+            return send_transaction(self.server, parcel.writes, star=self._star_works)
+        if strategy is WriteStrategy.SINGLE_PUT:
+            self.requests += len(parcel.writes)
+            return SingleSender(server=self.server, look=self.look, star=self._star_works).send(parcel.writes)
+        sender = IdentifiedSender(server=self.server, strategy=strategy)
+        try:
+            return sender.send(parcel.writes)
+        finally:
+            self.requests += sender.requests
 
     def _after_conflict(self, parcel: Parcel, error: VersionConflictError) -> Delivery:
         """Look whether somebody else wrote the same, or the server only does not know If-None-Match: *."""
         held = self._look_at(parcel)
         if held is None:
-            return _failed(parcel, "unknown", str(error), _words(error))
+            return _refused(parcel, "unknown", error)
         if all_landed(parcel.writes, held):
-            return replace(_applied(parcel, [], held), found=True)
+            return replace(_landed(parcel, held), found=True)
         creations = [write for write in parcel.writes if write.kind == "create"]
         nothing_there = not any(write.reference in held for write in creations)
-        unguarded = self._star_works and creations and nothing_there and _unchanged(parcel.writes, held)
+        plain = self.way().strategy not in BY_IDENTIFIER
+        unguarded = plain and self._star_works and creations and nothing_there and _unchanged(parcel.writes, held)
         if not unguarded:
-            return _failed(parcel, "conflict", str(error), _words(error))
+            return _refused(parcel, "conflict", error)
         self._star_works = False
         return self._deliver(parcel)
 
@@ -197,7 +232,7 @@ class ServerSink:
         """Look what became of a request whose answer was lost; what is not clear is left to the next run."""
         held = self._look_at(parcel)
         if held is not None and all_landed(parcel.writes, held):
-            return _applied(parcel, [], held)
+            return _landed(parcel, held)
         return _failed(parcel, "unknown", str(error))
 
     def _look_at(self, parcel: Parcel) -> dict[str, OnSink] | None:
@@ -212,17 +247,25 @@ def _unchanged(writes: Sequence[Write], held: Mapping[str, OnSink]) -> bool:
     return all((now := held.get(write.reference)) is not None and now.version == write.expected for write in updates)
 
 
-def _applied(parcel: Parcel, outcomes: Sequence[EntryOutcome], held: Mapping[str, OnSink] | None = None) -> Delivery:
-    versions = {outcome.url: outcome.version for outcome in outcomes}
-    versions |= {reference: now.version for reference, now in (held or {}).items()}
-    remarks = [outcome.url for outcome in outcomes if outcome.precondition_ignored]
-    said = tuple(f"{url}: the server did not honour If-None-Match" for url in remarks)
-    return replace(Delivery(intent_id=parcel.intent_id, state="applied", versions=versions), said=said)
+def _applied(parcel: Parcel, sent: Sent) -> Delivery:
+    return Delivery(intent_id=parcel.intent_id, state="applied", versions=sent.versions, said=sent.remarks)
 
 
-def _failed(parcel: Parcel, state: str, message: str, said: tuple[str, ...] = ()) -> Delivery:
-    return Delivery(intent_id=parcel.intent_id, state=state, message=message, said=said)  # type: ignore[arg-type]
+def _landed(parcel: Parcel, held: Mapping[str, OnSink]) -> Delivery:
+    versions = {reference: now.version for reference, now in held.items()}
+    return Delivery(intent_id=parcel.intent_id, state="applied", versions=versions)
 
 
-def _words(error: WriteRefusedError) -> tuple[str, ...]:
-    return tuple(issue.text for issue in error.issues if issue.text)
+def _failed(parcel: Parcel, state: IntentState, message: str) -> Delivery:
+    return Delivery(intent_id=parcel.intent_id, state=state, message=message)
+
+
+def _refused(parcel: Parcel, state: IntentState, error: WriteRefusedError) -> Delivery:
+    words = tuple(issue.text for issue in error.issues if issue.text)
+    return Delivery(
+        intent_id=parcel.intent_id,
+        state=state,
+        message=str(error),
+        said=words,
+        outcome=operation_outcome(error.issues) if error.issues else None,
+    )
