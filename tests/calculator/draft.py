@@ -91,6 +91,11 @@ class Draft:
             second = self.random.randrange(7 * 3600, 20 * 3600)
         return start_of_day(day, self.zone) + second
 
+    def busy_day(self) -> date:
+        """A date on which somebody worked, or any date of the month."""
+        days = [date_of(self, e) for e in self.entries]
+        return self.random.choice([d for d in days if self.month.contains(d)] or [self.day()])
+
     def moment(self, day: date) -> Moment:
         return Moment(day=day) if self.random.random() < 0.6 else Moment(instant=self.at(day))
 

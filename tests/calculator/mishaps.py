@@ -13,8 +13,8 @@ from caretally.facts.patient_month import DoubleBooking
 from caretally.facts.time_entry import Performer, RoleClass
 from tests.calculator import mishaps_of_enrolment as enrolment
 from tests.calculator.cast import CONFLICTING, OWN, P1, P2, P3, PEOPLE, PRACTITIONER
-from tests.calculator.draft import date_of, make_claim, replace
-from tests.calculator.work import again
+from tests.calculator.draft import date_of, make_claim, make_consent, make_plan, make_visit, replace
+from tests.calculator.work import again, log_entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,10 +42,10 @@ def _other_claim(draft: Draft) -> None:
     chosen = random.choice(((), diagnoses[:1], diagnoses[:1], diagnoses[1:2], ("M17.0",)))
     when = random.choice((draft.day(), draft.day(), draft.around()))
     code = random.choice(OWN)
-    if "pcm" in draft.owners and random.random() < 0.6:
+    if "pcm" in draft.owners and random.random() < 0.7:
         code = random.choice(("99426", "99424"))
-        chosen = chosen or ("M17.0",)
-        if random.random() < 0.4:
+        chosen = random.choice((diagnoses[:1], ("M17.0",), ("M17.0",)))
+        if random.random() < 0.7:
             draft.switches["pcm_multi_requires_exacerbation"] = True
     make_claim(draft, code, random.choice((P2, P3)), when, diagnoses=chosen)
 
@@ -67,9 +67,45 @@ def _conflict(draft: Draft) -> None:
         draft.claims[-1] = replace(draft.claims[-1], practitioners=())
 
 
+def _same_disease(draft: Draft) -> None:
+    """A service of the practitioner that stands in the way only for the disease that PCM rests on."""
+    if "pcm" not in draft.owners:
+        _conflict(draft)
+        return
+    diagnoses = tuple(c.icd10cm for c in draft.conditions[: draft.random.choice((1, 1, 1, 2))] if c.icd10cm)
+    code = draft.random.choice((*CONFLICTING["consult"], *CONFLICTING["pin"]))
+    make_claim(draft, code, draft.owners["pcm"], draft.day(), diagnoses=draft.random.choice((diagnoses, diagnoses, ())))
+
+
+def _colleague_too(draft: Draft) -> None:
+    """A colleague is consented to, has a plan and works, too: only one of them may bill."""
+    programme = draft.random.choice(tuple(draft.owners))
+    make_consent(draft, P2, draft.started, (programme,))
+    make_plan(draft, programme, P2)
+    make_visit(draft, "99214", draft.started, P2)
+    draft.entries = [replace(e, attending=e.attending or draft.owners[programme]) for e in draft.entries]
+    for who in (draft.owners[programme], P2):
+        for _ in range(2):
+            log_entry(draft, "Practitioner/N1", programme, day=draft.day(), seconds=1200, attending=who)
+
+
+def _payer_changed(draft: Draft) -> None:
+    """The coverage changes between two dates of service."""
+    if not draft.coverages:
+        return
+    ended = draft.month.first_day + timedelta(days=draft.random.randrange(8, 20))
+    types = (Coding("https://nahdo.org/sopt", draft.random.choice(("121", "111", "5"))),)
+    draft.coverages[0] = replace(draft.coverages[0], end=ended)
+    begun = ended + timedelta(days=1)
+    draft.coverages.append(replace(draft.coverages[0], reference="Coverage/2", start=begun, end=None, type_codes=types))
+    programme = draft.random.choice(tuple(draft.owners))
+    for day in (draft.month.first_day, ended, begun, draft.month.last_day):
+        log_entry(draft, "Practitioner/N1", programme, day=day, seconds=1800)
+
+
 def _stay(draft: Draft) -> None:
     random = draft.random
-    begin = random.choice((draft.around(), draft.day()))
+    begin = random.choice((draft.around(), draft.busy_day(), draft.busy_day() - timedelta(days=1)))
     end = begin + timedelta(days=random.choice((0, 0, 1, 3, 9)))
     timed = random.random() < 0.5
     start = Moment(instant=draft.at(begin, random.randrange(8 * 3600, 12 * 3600))) if timed else Moment(day=begin)
@@ -84,7 +120,7 @@ def _stay(draft: Draft) -> None:
 def _hospice(draft: Draft) -> None:
     begin = draft.random.choice((draft.day(), draft.around()))
     end = draft.random.choice((None, begin + timedelta(days=15)))
-    draft.switches["hospice"] = draft.random.choice(("hold", "block", "block", "warn"))
+    draft.switches["hospice"] = draft.random.choice(("hold", "hold", "block", "block", "warn"))
     draft.hospices.append(HospiceFact(reference="Encounter/hospice", start=begin, end=end))
 
 
@@ -99,12 +135,16 @@ def _death(draft: Draft) -> None:
 
 def _coverage(draft: Draft) -> None:
     random = draft.random
+    if not draft.coverages:
+        return
     first = draft.coverages[0]
     what = random.choice((0, 1, 1, 1, 2, 3, 4, 4, 5))
     if what == 0:
         draft.coverages.clear()
     elif what == 1:
-        draft.coverages[0] = replace(first, end=random.choice((draft.day(), draft.day(), draft.around())))
+        draft.coverages[0] = replace(
+            first, end=random.choice((draft.busy_day() - timedelta(days=1), draft.day(), draft.around()))
+        )
     elif what == 2:
         draft.coverages[0] = replace(first, start=random.choice((draft.day(), draft.around())))
     elif what == 3:
@@ -225,20 +265,20 @@ MISHAPS: dict[Callable[[Draft], None], int] = {
     enrolment.no_consent: 10,
     enrolment.withdrawn: 34,
     enrolment.withdrawn_some_day: 8,
-    enrolment.consent_in_month: 26,
+    enrolment.consent_in_month: 36,
     enrolment.consent_of_another: 10,
     enrolment.consent_of_the_group: 10,
     enrolment.consent_of_another_programme: 8,
     enrolment.another_consent: 16,
-    enrolment.gone_elsewhere: 12,
+    enrolment.gone_elsewhere: 26,
     enrolment.no_visit: 6,
-    enrolment.late_visit: 24,
+    enrolment.late_visit: 44,
     enrolment.old_visit: 8,
     enrolment.odd_visit: 8,
     _started_already: 10,
-    enrolment.visit_in_month: 42,
+    enrolment.visit_in_month: 100,
     enrolment.odd_condition: 30,
-    enrolment.all_conditions: 30,
+    enrolment.all_conditions: 60,
     enrolment.few_conditions: 8,
     enrolment.one_disease: 8,
     enrolment.no_plan: 6,
@@ -247,17 +287,20 @@ MISHAPS: dict[Callable[[Draft], None], int] = {
     enrolment.another_plan: 12,
     enrolment.renewed_plan: 8,
     _own_claim: 22,
-    _other_claim: 34,
+    _other_claim: 76,
     _conflict: 130,
+    _same_disease: 60,
+    _colleague_too: 40,
+    _payer_changed: 34,
     _stay: 30,
-    _hospice: 32,
+    _hospice: 44,
     _death: 24,
-    _coverage: 40,
-    _double_booked: 14,
+    _coverage: 48,
+    _double_booked: 26,
     _two_records: 8,
     _open_month: 20,
-    _site: 12,
-    _institution: 8,
+    _site: 20,
+    _institution: 10,
     _biller: 12,
     _attending: 10,
     _nobody: 10,
@@ -265,8 +308,8 @@ MISHAPS: dict[Callable[[Draft], None], int] = {
     _invalid_entry: 12,
     _twice: 8,
     _dated_work: 10,
-    _practitioner_only: 24,
-    _elect: 16,
+    _practitioner_only: 46,
+    _elect: 30,
 }
 """What can happen, and how often beside the others."""
 KINDS, WEIGHTS = tuple(MISHAPS), tuple(MISHAPS.values())

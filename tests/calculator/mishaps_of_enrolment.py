@@ -26,7 +26,7 @@ def change_a_consent(draft: Draft, **changed: Any) -> None:
 
 
 def withdrawn(draft: Draft) -> None:
-    when = draft.random.choice((draft.day(), draft.day(), draft.day(), draft.around()))
+    when = draft.random.choice((draft.busy_day(), draft.busy_day(), draft.day(), draft.around()))
     if draft.random.random() < 0.6:
         draft.switches["revocation_effective"] = "immediate"
     change_a_consent(draft, status=draft.random.choice(("inactive", "active")), withdrawn=draft.moment(when))
@@ -37,7 +37,7 @@ def withdrawn_some_day(draft: Draft) -> None:
 
 
 def consent_in_month(draft: Draft) -> None:
-    change_a_consent(draft, given=draft.moment(draft.random.choice((draft.day(), draft.around()))))
+    change_a_consent(draft, given=draft.moment(draft.random.choice((draft.busy_day(), draft.day(), draft.around()))))
     if draft.random.random() < 0.5:
         draft.plans = [replace(p, start=draft.day()) for p in draft.plans]
 
@@ -86,7 +86,7 @@ def no_visit(draft: Draft) -> None:
 
 def late_visit(draft: Draft) -> None:
     draft.visits.clear()
-    when = draft.random.choice((draft.day(), draft.around(), draft.started + timedelta(days=5)))
+    when = draft.random.choice((draft.busy_day(), draft.day(), draft.around(), draft.started + timedelta(days=5)))
     make_visit(draft, "99214", when, draft.random.choice((P1, P1, P2, P3)))
 
 
@@ -108,7 +108,7 @@ def visit_in_month(draft: Draft) -> None:
     visited = random.choice((P1, P1, P1, P2, P3))
     own = [e for e in draft.entries if any(p.reference == visited for p in e.performers)]
     days = [date_of(draft, e) for e in (own if own and random.random() < 0.7 else draft.entries)]
-    code = random.choice(("99214", "99213", "99202", "99211", "99348", "99495"))
+    code = random.choice(("99214", "99213", "99202", "99211", "99214", "99348", "99495"))
     make_visit(draft, code, random.choice((*days, *days, draft.day())), visited, timed=random.random() < 0.5)
     timed = [e.interval for e in draft.entries if e.interval is not None]
     if timed and random.random() < 0.4:

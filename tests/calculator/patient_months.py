@@ -41,7 +41,7 @@ def generate(seed: int) -> tuple[PatientMonth, RuleContext]:
     random = Random(seed)  # noqa: S311 -- no secret
     draft = _sound(random)
     log_work(draft)
-    for mishap in random.choices(KINDS, WEIGHTS, k=random.choices((0, 1, 2, 3, 4), weights=(24, 30, 24, 15, 7))[0]):
+    for mishap in random.choices(KINDS, WEIGHTS, k=random.choices((0, 1, 2, 3, 4), weights=(20, 28, 25, 17, 10))[0]):
         mishap(draft)
     _shuffle(draft)
     return _finished(draft)

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PROVING = bool(os.environ.get("CARETALLY_PROVE"))
-MONTHS = int(os.environ.get("CARETALLY_PROVE_EXAMPLES", "100000")) if PROVING else 2000
+MONTHS = int(os.environ.get("CARETALLY_PROVE_EXAMPLES", "100000")) if PROVING else 2500
 OFTEN = 24
-"""How often 2,000 patient-months must come upon each state, or an agreement about it says little."""
+"""How often 2,500 patient-months must come upon each state, or an agreement about it says little."""
 STATUSES = ("billable", "hold", "not-billable")
 CODES = ("99490", "99439", "99491", "99437", "99487", "99489", "99426", "99427", "99424", "99425")
 NOT_MADE = {
-    # Needs what an earlier run wrote, or a programme that the random months do not have.
-    *("R-HUMAN-EDIT", "R-PIN-SAME-CONDITION"),
+    # They need what an earlier run wrote, a claim's other parts, or a programme that the random months do not have.
+    *("R-HUMAN-EDIT", "R-PRE-SUBMISSION", "R-PIN-SAME-CONDITION"),
 }
 STATES = {*STATUSES, *CODES, *Block, *Hold, *EXCLUSION_ORDER} - NOT_MADE
 
@@ -32,5 +32,5 @@ def test_engine_and_calculator_agree(record_property: Callable[[str, object], No
     record_property("cases", tally.months)
     assert tally.months == MONTHS
     assert not tally.disagreements, "\n".join([f"{tally.disagreements} disagreements, among them:", *tally.shown])
-    rare = {str(state): n for state in STATES if (n := tally.answers[state]) < OFTEN * MONTHS // 2000}
-    assert not rare, f"the random months hardly ever come upon {rare}"
+    rare = {str(state): n for state in STATES if (n := tally.answers[state]) < OFTEN * MONTHS // 2500}
+    assert not rare, f"hardly ever met: {rare}; let a mishap lead there (mishaps.py), or say in NOT_MADE why none can"

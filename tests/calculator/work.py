@@ -28,16 +28,16 @@ def _tidy_work(draft: Draft, programme: str) -> None:
     """Entries that add up to a threshold, or to a second less or more."""
     random = draft.random
     total = random.choice((20, 30, 40, 60, 60, 80, 90, 120, 150, 400)) * 60 + random.choice((-1, 0, 0, 0, 1, 300))
-    who = random.choice(("Practitioner/N1", "Practitioner/N1", draft.owners[programme], ""))
+    who = random.choice(("Practitioner/N1", "Practitioner/N1", *[draft.owners[programme]] * 2, ""))
     parts = random.choice((1, 2, 3, 4))
     edges = sorted({0, total, *(random.randrange(1, total) for _ in range(parts - 1))})
     for a, b in pairwise(edges):
         worker = who or random.choice(("Practitioner/N1", draft.owners[programme]))
         if random.random() < 0.2:
-            make_entry(draft, worker, programme, day=draft.day(), seconds=b - a)
+            log_entry(draft, worker, programme, day=draft.day(), seconds=b - a)
         else:
             begin = draft.at(draft.day())
-            make_entry(draft, worker, programme, interval=Interval(begin, begin + b - a))
+            log_entry(draft, worker, programme, interval=Interval(begin, begin + b - a))
 
 
 def _untidy_work(draft: Draft, programme: str) -> None:
@@ -46,10 +46,10 @@ def _untidy_work(draft: Draft, programme: str) -> None:
         who = random.choices(WORKERS, weights=WORKER_WEIGHTS)[0]
         seconds = random.choice((5, 10, 12, 15, 20, 25, 30, 45, 60)) * 60 + random.choice((0, 0, 0, -1, 1, 30))
         if random.random() < 0.13:
-            make_entry(draft, who, programme, day=draft.day(), seconds=seconds)
+            log_entry(draft, who, programme, day=draft.day(), seconds=seconds)
             continue
         begin = _begin(draft, seconds)
-        make_entry(draft, who, programme, interval=Interval(begin, begin + seconds))
+        log_entry(draft, who, programme, interval=Interval(begin, begin + seconds))
 
 
 def _begin(draft: Draft, seconds: int) -> int:
@@ -72,7 +72,7 @@ def _begin(draft: Draft, seconds: int) -> int:
     return draft.at(draft.day())
 
 
-def make_entry(draft: Draft, who: str, programme: str, **more: Any) -> None:
+def log_entry(draft: Draft, who: str, programme: str, **more: Any) -> None:
     random = draft.random
     role, group, specialty = PEOPLE[who]
     performers = [Performer(reference=who, role=role, group=f"tin:tin-{group}", specialty=specialty)]
