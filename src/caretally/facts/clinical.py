@@ -176,8 +176,6 @@ class CoordinationFact(Fact):
     """A message between practitioners or organizations about the patient (Communication)."""
 
     moment: Moment
-    about: tuple[str, ...] = ()
-    """What it was about: references of any type."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -98,6 +98,7 @@ def _claim(reading: Reading, source: Source, row: Row, codes: Mapping[str, str])
             organization=organization,
             diagnoses=_diagnoses(row, codes),
             units=row.number("units"),
+            encounters=_encounters(reading, row),
         )
         for code in procedures
     ]
@@ -125,9 +126,15 @@ def _charge(reading: Reading, source: Source, row: Row) -> list[ClaimLineFact]:
             diagnoses=diagnoses,
             units=row.number("units"),
             is_charge=True,
+            encounters=_encounters(reading, row),
         )
         for code in procedures
     ]
+
+
+def _encounters(reading: Reading, row: Row) -> tuple[str, ...]:
+    """Return the Encounters that a line bills; an EpisodeOfCare is none."""
+    return tuple(key for key in reading.references(row, "encounters") if key.startswith("Encounter/"))
 
 
 def _service_date(reading: Reading, source: Source, row: Row, columns: tuple[str, ...], sure: int) -> date:

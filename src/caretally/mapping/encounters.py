@@ -72,6 +72,7 @@ def _add(reading: Reading, source: Source, row: Row, found: Encounters) -> bool:
                 version=source.version,
                 start=start.earliest(),
                 end=end.latest() if end else None,
+                conditions=_conditions(reading, row),
             )
         )
     if hospice:
@@ -89,6 +90,13 @@ def _add(reading: Reading, source: Source, row: Row, found: Encounters) -> bool:
         virtual = tuple(c for c in stay if c.code == _VIRTUAL)
         found.visits.append(_visit(reading, source, row, (*procedures, *virtual), start, end))
     return True
+
+
+def _conditions(reading: Reading, row: Row) -> tuple[str, ...]:
+    """Return the conditions for which a patient was admitted."""
+    if not row.has("reasons"):
+        return ()
+    return tuple(key for key in reading.references(row, "reasons") if key.startswith("Condition/"))
 
 
 def _is_emergency(reading: Reading, row: Row, codings: tuple[Coding, ...]) -> bool:
@@ -110,6 +118,7 @@ def _visit(
         codes=codes,
         practitioners=reading.practitioners(row, "practitioners", source),
         organization=next((reading.context.organization(o) for o in row.objects("organization")), None),
+        discussed=row.known_flag("discussed") if row.has("discussed") else None,
         interval=(start.instant, end.instant_up or end.instant)
         if timed and end is not None and start.instant is not None and end.instant is not None
         else None,
