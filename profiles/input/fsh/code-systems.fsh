@@ -11,6 +11,7 @@ Description: "The programme that a time entry, a care plan or a consent belongs 
 * insert OwnCodeSystem
 * #ccm "Chronic care management"
 * #pcm "Principal care management"
+* #pin "Principal illness navigation"
 
 CodeSystem: Programme
 Id: programme
@@ -19,6 +20,7 @@ Description: "The programme as the rules name it; the target of the ConceptMap o
 * insert OwnCodeSystem
 * #ccm "Chronic care management"
 * #pcm "Principal care management"
+* #pin "Principal illness navigation"
 
 CodeSystem: CareManagementActivity
 Id: care-management-activity
@@ -43,6 +45,7 @@ Description: "What was done in a time entry. Which activities count is said by t
 * #training "Training"
 * #travel "Travel"
 * #unsuccessful-contact "Attempt without contact"
+* #visit-preparation "Preparing a visit that is billed"
 
 CodeSystem: CarePlanElement
 Id: care-plan-element
@@ -64,6 +67,7 @@ Description: "What principal care management asks of the condition and no EHR re
 * #frequent-medication-adjustment "Medication must be adjusted often"
 * #comorbidity-complexity "Managing the condition is complex because of others"
 * #practitioner-coordination "Care is coordinated with other practitioners"
+* #acute-exacerbation "The condition became acutely worse in the month"
 
 CodeSystem: ConsentCategory
 Id: consent-category

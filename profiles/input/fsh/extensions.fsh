@@ -96,6 +96,15 @@ Context: Encounter
 * value[x] only boolean
 * value[x] 1..1
 
+Extension: CareManagementDiscussed
+Id: care-management-discussed
+Title: "Care management discussed"
+Description: "Whether care management was discussed in a visit: asked of the visit that starts a programme."
+Context: Encounter
+* insert OwnExtension
+* value[x] only boolean
+* value[x] 1..1
+
 // --- what is written ------------------------------------------------------------------------------------------------
 
 Extension: ContentDigest

@@ -22,7 +22,7 @@ Description: "One piece of logged care-management work: who, when, how long, for
 * serviceProvider MS
 
 Invariant: cm-time-1
-Description: "A time entry says itself that it is care-management work: an activity, or the service ccm or pcm"
+Description: "A time entry says itself that it is care-management work: an activity, or the service ccm, pcm or pin"
 Severity: #error
 Expression: "type.coding.where(system = 'https://caretally.example/fhir/CodeSystem/care-management-activity').exists() or serviceType.coding.where(system = 'https://caretally.example/fhir/CodeSystem/care-management-service').exists()"
 
@@ -81,7 +81,7 @@ Description: "The comprehensive care plan of one programme. US Core's assess-pla
 * activity.detail.code MS
 
 Invariant: cm-plan-1
-Description: "A care plan names the programme that it is for: ccm or pcm"
+Description: "A care plan names the programme that it is for: ccm, pcm or pin"
 Severity: #error
 Expression: "category.coding.where(system = 'https://caretally.example/fhir/CodeSystem/care-management-service').exists()"
 

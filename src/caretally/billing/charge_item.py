@@ -70,7 +70,8 @@ def _charge_item(
     practitioner = str(determination.billing_practitioner)
     evidence = determination.evidence
     entries = entries_of(determination, line)
-    about = [r for r in (evidence.consent, evidence.care_plan, evidence.initiating_visit) if r] + list(entries)
+    papers = (evidence.consent, evidence.care_plan, evidence.initiating_visit, *evidence.others)
+    about = [r for r in papers if r] + list(entries)
     encounters = [entry for entry in entries if entry.startswith("Encounter/")]
     resource: dict[str, Any] = {
         "resourceType": "ChargeItem",

@@ -14,6 +14,7 @@ from caretally.billing.lines import (
     C4BB_CARE_TEAM_ROLE,
     coding,
     diagnosis_codes,
+    diagnosis_pointers,
     money,
     ordered_lines,
     reference,
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 CLAIM_STATUS = {State.DRAFT: "draft", State.RELEASED: "active"}
 PLACE_OF_SERVICE = "https://www.cms.gov/Medicare/Coding/place-of-service-codes/Place_of_Service_Code_Set"
 CARE_TEAM_ROLE = f"{CANONICAL}/CodeSystem/claim-care-team-role"
-POINTERS = 4
-"""Diagnoses that a line may point to (CMS-1500 box 24E)."""
 RENDERING_SEQUENCE = 1
 ORIGINAL, REPLACEMENT, VOID = "1", "7", "8"
 """Claim frequency codes of the National Uniform Billing Committee (CLM05-3, box 22)."""
@@ -171,7 +170,8 @@ def _care_team(determination: Determination, context: BillingContext) -> list[di
 def _supporting_info(determination: Determination) -> list[dict[str, Any]]:
     """Return what the claim rests on, for sites that keep no ChargeItems."""
     evidence = determination.evidence
-    targets = dict.fromkeys(r for r in (evidence.consent, evidence.care_plan, evidence.initiating_visit) if r)
+    papers = (evidence.consent, evidence.care_plan, evidence.initiating_visit, *evidence.others)
+    targets = dict.fromkeys(r for r in papers if r)
     category = coding("http://terminology.hl7.org/CodeSystem/claiminformationcategory", "info")
     return [
         {"sequence": number, "category": category, "valueReference": reference(target)}
@@ -183,8 +183,7 @@ def _items(determination: Determination) -> dict[str, Any]:
     lines = ordered_lines(determination)
     span = policy_of(determination).service_date_form == "month_span"
     groups = _by_code(lines) if span else [[line] for line in lines]
-    pointers = list(range(1, min(POINTERS, len(diagnosis_codes(determination))) + 1))
-    items = [_item(determination, number, group, pointers, span=span) for number, group in enumerate(groups, 1)]
+    items = [_item(determination, number, group, span=span) for number, group in enumerate(groups, 1)]
     nets = [item["net"]["value"] for item in items if "net" in item]
     # A total of some of the lines would be an invented amount.
     return {"item": items, **({"total": money(sum(nets, Decimal(0)))} if len(nets) == len(items) else {})}
@@ -198,15 +197,13 @@ def _by_code(lines: Iterable[Line]) -> list[list[Line]]:
     return list(groups.values())
 
 
-def _item(
-    determination: Determination, number: int, group: list[Line], pointers: list[int], *, span: bool
-) -> dict[str, Any]:
+def _item(determination: Determination, number: int, group: list[Line], *, span: bool) -> dict[str, Any]:
     month = determination.service_month
     units = sum(line.units for line in group)
     item: dict[str, Any] = {
         "sequence": number,
         "careTeamSequence": [RENDERING_SEQUENCE],
-        "diagnosisSequence": pointers,
+        "diagnosisSequence": diagnosis_pointers(determination, group[0]),
         "productOrService": coding(group[0].system, group[0].code),
     }
     if span:

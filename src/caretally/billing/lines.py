@@ -9,12 +9,12 @@ from caretally.billing.errors import BillingError
 from caretally.facts.codes import NPI
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from caretally.facts.determination import Determination, Line
 
 C4BB_CARE_TEAM_ROLE = "http://hl7.org/fhir/us/carin-bb/CodeSystem/C4BBClaimCareTeamRole"
 CENT = Decimal("0.01")
+POINTERS = 4
+"""A line of a professional claim points at no more than four diagnoses."""
 DIAGNOSES_ON_A_CLAIM = 12
 """Box 21 and HI of the 837P have room for twelve; the others stand in Provenance."""
 
@@ -25,7 +25,7 @@ def ordered_lines(determination: Determination) -> tuple[Line, ...]:
     Raises:
         BillingError: a line that no claim can carry.
     """
-    base = {step.code for step in _first_steps(determination)}
+    base = _base_codes(determination)
     lines = sorted(determination.lines, key=lambda x: (x.service_date, x.code not in base, x.code))
     seen = set()
     for index, line in enumerate(lines):
@@ -46,10 +46,15 @@ def ordered_lines(determination: Determination) -> tuple[Line, ...]:
     return tuple(lines)
 
 
-def _first_steps(determination: Determination) -> Sequence[Any]:
-    """Return the first step of the chosen family's ladder: its base code."""
-    steps = [step for step in determination.trace.ladder if step.family == determination.family]
-    return sorted(steps, key=lambda step: step.threshold_seconds)[:1]
+def _base_codes(determination: Determination) -> set[str]:
+    """Return the base codes of the families that are billed: the first step of each ladder."""
+    families = determination.families or (determination.family,)
+    lowest: dict[str, tuple[int, str]] = {}
+    for step in determination.trace.ladder:
+        if step.family in families:
+            here = (step.threshold_seconds, step.code)
+            lowest[step.family] = min(lowest.get(step.family, here), here)
+    return {code for _, code in lowest.values()}
 
 
 def diagnosis_codes(determination: Determination) -> tuple[str, ...]:
@@ -64,6 +69,16 @@ def diagnosis_codes(determination: Determination) -> tuple[str, ...]:
     return tuple(codes)[:DIAGNOSES_ON_A_CLAIM]
 
 
+def diagnosis_pointers(determination: Determination, line: Line) -> list[int]:
+    """Return the places, on the claim, of the diagnoses that a line rests on: at most four, in order.
+
+    A line that names none rests on those of the whole answer.
+    """
+    codes = diagnosis_codes(determination)
+    own = [code for code in line.diagnoses if code in codes] or list(codes)
+    return sorted(codes.index(code) + 1 for code in own[:POINTERS])
+
+
 def entries_of(determination: Determination, line: Line) -> tuple[str, ...]:
     """Return the entries whose counted time had been worked by a line's date of service, in time order.
 
@@ -73,7 +88,10 @@ def entries_of(determination: Determination, line: Line) -> tuple[str, ...]:
     worked = {
         row.entry
         for row in determination.trace.ledger
-        if row.excluded is None and row.used and row.day <= line.service_date
+        if row.excluded is None
+        and row.used
+        and row.day <= line.service_date
+        and line.programme in {None, row.programme}
     }
     return tuple(entry for entry in evidence if entry in worked) if determination.trace.ledger else evidence
 

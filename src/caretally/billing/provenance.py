@@ -95,6 +95,7 @@ def _entities(evidence: Evidence) -> list[dict[str, Any]]:
         evidence.consent,
         evidence.care_plan,
         evidence.initiating_visit,
+        *evidence.others,
         evidence.coverage,
         *evidence.other_coverages,
         *(diagnosis.reference for diagnosis in evidence.diagnoses),

@@ -88,7 +88,8 @@ def _answer(determination: Mapping[str, Any]) -> Iterator[str]:
     lines = determination.get("lines", ())
     if lines:
         yield f"{answer}: {code_list(lines)}, {total_amount(lines)}"
-        yield f"as {family_words(determination['family'])}"
+        families = determination.get("families") or [determination["family"]]
+        yield "as " + "; and as ".join(family_words(family) for family in families)
     else:
         codes = ", ".join(dict.fromkeys(reason["code"] for reason in determination.get("reasons", ())))
         yield f"{answer}: {codes}" if codes else answer

@@ -14,6 +14,7 @@ FAMILY_WORDS = {
     "cccm-staff": "complex chronic care management, staff time",
     "pcm-staff": "principal care management, staff time",
     "pcm-physician": "principal care management, the practitioner's own time",
+    "pin-staff": "principal illness navigation, staff time",
 }
 ACTION_WORDS = {
     "create": "a new claim",

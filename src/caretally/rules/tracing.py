@@ -32,7 +32,9 @@ def evidence_of(decision: Decision) -> Evidence:
     papers = [(_consent(j), j.view.plan.reference if j.view.plan else None, j.view.visit.reference) for j in rests_on]
     consent, plan, visit = papers[0]
     others = dict.fromkeys(x for paper in papers[1:] for x in paper if x is not None and x not in papers[0])
-    diagnoses = tuple(dict.fromkeys(d for j in rests_on for d in j.view.conditions.diagnoses))
+    # What each programme needs comes first: a claim has room for twelve.
+    needed = [d for j in rests_on for d in j.view.conditions.diagnoses[: j.view.table.conditions_needed]]
+    diagnoses = tuple(dict.fromkeys((*needed, *(d for j in rests_on for d in j.view.conditions.diagnoses))))
     coverage = case.coverage.reference if case.coverage else None
     # Only those that say their place: copies have none, and one that the first displaces pays nothing.
     behind = tuple(c.reference for c in case.other_coverages if c.order is not None and c not in case.rivals)

@@ -151,7 +151,7 @@ class RunReport:
         """Take in one answer and what it asks of the sink."""
         self.statuses[determination.status] += 1
         if determination.status == "billable":
-            self.families[determination.family or "none"] += 1
+            self.families.update(determination.families or (determination.family or "none",))
             self.amount += determination.total_amount or Decimal(0)
         self.reasons.update({finding.code for finding in determination.reasons})
         self.notices.update({finding.code for finding in determination.notices})
