@@ -89,7 +89,7 @@ def test_every_code_of_every_family_has_a_row_all_year(year: int) -> None:
     for code in SERVICES.own_codes():
         for day in (date(year, 1, 1), date(year, 12, 31)):
             assert SERVICES.code_on(code, day) is not None
-    assert len(SERVICES.own_codes()) == 10
+    assert len(SERVICES.own_codes()) == 12
 
 
 def test_ladders() -> None:
@@ -103,6 +103,7 @@ def test_ladders() -> None:
         "cccm-staff": ("99487", 60, "99489", 30, 10, "staff", True),
         "pcm-staff": ("99426", 30, "99427", 30, 2, "staff", False),
         "pcm-physician": ("99424", 30, "99425", 30, 2, "practitioner", False),
+        "pin-staff": ("G0023", 60, "G0024", 30, None, "staff", False),
     }
 
 
@@ -126,9 +127,9 @@ def test_conflicts() -> None:
     assert found == {
         "esrd": (both, mine, "conflict_scope.esrd", None, "warn"),
         "cpo": (both, mine, "conflict_scope.cpo", None, "warn"),
-        "g0511": (both, mine, None, None, "warn"),
+        "g0511": ((*both, "pin"), mine, None, None, "warn"),
         "apcm": (both, ours, "conflict_scope.apcm", None, "warn"),
-        "meos": (both, ours, "conflict_scope.meos", None, "warn"),
+        "meos": ((*both, "pin"), ours, "conflict_scope.meos", None, "warn"),
         "bhi": (("pcm",), mine, None, "pcm_bhi", None),
         "tcm": (both, mine, None, "tcm_concurrency", None),
         "interprofessional-consult": (("pcm",), mine, None, None, None),

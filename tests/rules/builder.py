@@ -52,6 +52,8 @@ BASELINE: dict[str, Any] = {
     "visits": [{"code": "99214", "date": "2024-10-15"}],
 }
 
+DISCLOSURES = ("service", "cost-sharing", "one-practitioner", "may-stop")
+
 
 @lru_cache
 def tables() -> Tables:
@@ -128,7 +130,7 @@ class CaseBuilder:
         case, me = self.case, self.case["me"]
         my_role = next((e["role"] for e in case["entries"] if e["who"] == me), "MD")
         self.person(me, my_role)
-        programmes = ["ccm", *(["pcm"] if "pcm" in case else [])]
+        programmes = ["ccm", *(name for name in ("pcm", "pin") if name in case)]
         return PatientFacts(
             patient=PatientFact(
                 reference="Patient/pat",
@@ -185,8 +187,8 @@ class CaseBuilder:
     def _plan(self, programme: str) -> CarePlanFact:
         case, me = self.case, f"Practitioner/{self.case['me']}"
         numbered = list(enumerate(case["conditions"], 1))
-        if programme == "pcm":
-            numbered = [(i, row) for i, row in numbered if row[0].startswith(case["pcm"]["cond"])]
+        if programme in {"pcm", "pin"}:
+            numbered = [(i, row) for i, row in numbered if row[0].startswith(case[programme]["cond"])]
         started = day(case["program_start"])
         month = ServiceMonth.parse(case["month"])
         elements = case.get("pcm_elements", ["frequent-medication-adjustment", "practitioner-coordination"])
@@ -228,6 +230,7 @@ class CaseBuilder:
                 organizations=("Organization/GRP1",),
                 programmes=tuple(given.get("programmes", programmes)),
                 mode=given.get("mode", "written"),
+                explained=tuple(given.get("explained", DISCLOSURES)),
             )
         ]
 

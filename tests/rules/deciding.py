@@ -9,6 +9,8 @@
     double_bookings = [{performer = "Practitioner/N1", entry = "Encounter/time-1", other_entry = "E/x", seconds = 60}]
     duplicate_of = ["Patient/other"]
     as_of = "2025-04-03"
+    attest = {incident-to = ["2025-01-01", "2025-12-31"]}          what the practice vouches for; the end may be left out
+    fact = [["medications", "MedicationFact", {reference = "..."}]]  a new fact where the builder makes none
 
 Texts become dates, moments and months where the field wants them; ``{}`` stands for "no value".
 """
@@ -32,7 +34,7 @@ from caretally.facts.codes import Coding
 from caretally.facts.intervals import Interval
 from caretally.facts.moment import Moment
 from caretally.facts.patient_month import DoubleBooking, PatientFacts, PatientMonth
-from caretally.facts.practice import Practitioner, RoleAssignment, Site
+from caretally.facts.practice import Attestation, Practitioner, RoleAssignment, Site
 from caretally.facts.time_entry import RoleClass
 from caretally.rules import RuleContext, determine
 from tests.rules.builder import CaseBuilder, instant, moment, procedure
@@ -47,6 +49,7 @@ START: dict[str, Any] = {"id": "T", "month": "2025-03", "entries": TWENTY}
 """Every key that a case does not name: twenty minutes of a nurse in March 2025."""
 CHANGES = frozenset(
     {"change", "add", "remove", "patient", "sites", "people", "double_bookings", "duplicate_of", "as_of"}
+    | {"attest", "fact"}
 )
 _MODULES = tuple(
     importlib.import_module(f"caretally.facts.{module.name}")
@@ -76,6 +79,9 @@ def question(case: dict[str, Any], policy: dict[str, Any]) -> tuple[PatientMonth
     for where, index, fields in case.get("add", []):
         rows = list(getattr(facts, where))
         facts = _with(facts, where, [*rows, changed(rows[index], fields, builder.zone)])
+    for where, kind, fields in case.get("fact", []):
+        fact = changed_from(_NAMES[kind], fields, builder.zone)
+        facts = _with(facts, where, [*getattr(facts, where), fact])
     for where in case.get("remove", []):
         facts = _with(facts, where, [])
     if "patient" in case:
@@ -88,7 +94,15 @@ def question(case: dict[str, Any], policy: dict[str, Any]) -> tuple[PatientMonth
     )
     context = builder.context()
     sites = tuple(changed(Site(name=row["name"]), row, builder.zone) for row in case.get("sites", []))
-    return month, replace(context, practice=replace(context.practice, sites=sites))
+    attested = tuple(
+        Attestation(name=name, held_from=date.fromisoformat(span[0]), held_to=_end(span))
+        for name, span in case.get("attest", {}).items()
+    )
+    return month, replace(context, practice=replace(context.practice, sites=sites, attestations=attested))
+
+
+def _end(span: list[str]) -> date | None:
+    return date.fromisoformat(span[1]) if len(span) > 1 else None
 
 
 def decide_all(case: dict[str, Any], policy: dict[str, Any] | None = None) -> tuple[Determination, ...]:

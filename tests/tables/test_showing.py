@@ -56,7 +56,7 @@ def test_an_unknown_code_has_nothing(tables: Tables) -> None:
 
 def test_the_check_counts_rows_and_warns(tables: Tables) -> None:
     report = check_tables(tables)
-    assert report.counts["mappings/services/2025.toml"] == {"conversion_factor": 1, "code": 10}
+    assert report.counts["mappings/services/2025.toml"] == {"conversion_factor": 1, "code": 12}
     assert report.counts["mappings/payers/medicare.toml"] == {"payers": 1}
     assert report.totals["reason"] == len(tables.services.reasons)
     assert set(report.counts) == set(tables.files)

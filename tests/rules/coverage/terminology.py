@@ -86,12 +86,12 @@ def _token(coding: Coding) -> str:
     return f"{coding.system}|{coding.code}"
 
 
-def _visit_with(*others: str) -> Callable[[Coding, date], Case]:
+def _visit_with(*others: str, programme: str = "ccm") -> Callable[[Coding, date], Case]:
     def build(coding: Coding, day: date) -> Case:
         """Return a programme that started on the day of the visit in question."""
         start = day.isoformat()
         return {
-            **facts_on(day, "ccm"),
+            **facts_on(day, programme),
             "program_start": start,
             "consent": {"at": start, "practitioner": "P1"},
             "visits": [{"code": "99214", "date": start}],
@@ -99,6 +99,12 @@ def _visit_with(*others: str) -> Callable[[Coding, date], Case]:
         }
 
     return build
+
+
+def _surgery(coding: Coding, day: date) -> Case:
+    """Return a month with surgery of the same practitioner on the day in question."""
+    claim = {"code": "99080", "by": "P1", "group": "GRP1", "date": day.isoformat()}
+    return {**facts_on(day, "ccm", other_claims=[claim]), "change": [["claim_lines", 0, {"code": _token(coding)}]]}
 
 
 def _same_day(coding: Coding, day: date) -> Case:
@@ -159,6 +165,9 @@ def _idle(coding: Coding, day: date) -> Case:
 SETS: dict[str, tuple[str, Callable[[Coding, date], Case], dict[str, Any]]] = {
     "separately-billed": ("code X-SEPARATE-CODE", _entry_with, {}),
     "initiating-visit": ("gate ccm initiating-visit passed", _visit_with(), {}),
+    "initiating-visit-pin": ("gate pin initiating-visit passed", _visit_with(programme="pin"), {}),
+    "global-period-10": ("code R-GLOBAL-REVIEW", _surgery, {}),
+    "global-period-90": ("code R-GLOBAL-REVIEW", _surgery, {}),
     "initiating-visit-telehealth": (
         "gate ccm initiating-visit failed",
         _visit_with("99214"),
