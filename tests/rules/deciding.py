@@ -9,7 +9,7 @@
     double_bookings = [{performer = "Practitioner/N1", entry = "Encounter/time-1", other_entry = "E/x", seconds = 60}]
     duplicate_of = ["Patient/other"]
     as_of = "2025-04-03"
-    attest = {incident-to = ["2025-01-01", "2025-12-31"]}          what the practice vouches for; the end may be left out
+    attest = {incident-to = ["2025-01-01", "2025-12-31"]}    what the practice vouches for; the end may be absent
     fact = [["medications", "MedicationFact", {reference = "..."}]]  a new fact where the builder makes none
 
 Texts become dates, moments and months where the field wants them; ``{}`` stands for "no value".
