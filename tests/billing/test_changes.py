@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caretally.billing import (
+    ApprovalRefusedError,
     BillingError,
     ChangeSet,
     ClaimIdentity,
@@ -181,14 +182,18 @@ def test_a_draft_that_is_not_backed_is_cancelled() -> None:
     assert sink.plan(not_billable()).action == "none"
 
 
-def test_a_held_draft_is_cancelled_so_that_nobody_releases_it() -> None:
+def test_a_hold_withdraws_nothing_and_a_held_draft_is_not_released() -> None:
     sink = Sink()
     sink.run(ONE)
-    assert sink.run(held()).action == "void"
-    again = sink.run(ONE)
-    assert (again.action, again.revision) == ("create", 1)
-    assert agrees(sink, ONE)
-    assert "related" not in sink.claim()
+    before = dict(sink.rows)
+    found = sink.run(held())
+    assert (found.action, found.changes, found.needs_person) == ("none", (), True)
+    assert [f.code for f in found.findings] == ["W-CLAIM-ON-FILE-HELD"]
+    assert sink.rows == before
+    with pytest.raises(ApprovalRefusedError, match="cannot be billed now"):
+        approve(held(), sink.on_file, CONTEXT, DECISION)
+    assert sink.plan(ONE).action == "none"
+    assert sink.run(TWO).action == "update"
 
 
 def test_an_open_month_leaves_the_draft() -> None:
@@ -664,8 +669,12 @@ def test_whatever_happens_the_file_says_what_was_last_determined(answers: Any, r
 def test_drafts_follow_every_answer(answers: Any) -> None:
     sink = Sink()
     for number, determination in enumerate(answers):
+        before = dict(sink.rows)
         sink.run(determination, replace(CONTEXT, recorded=f"2025-03-01T09:00:{number:02d}Z"))
-        assert agrees(sink, determination)
+        if determination.status == "hold":
+            assert sink.rows == before
+        else:
+            assert agrees(sink, determination)
         assert sink.plan(determination, LATER).action == "none"
         for _, data in sink.rows.values():
             assert data

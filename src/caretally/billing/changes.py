@@ -3,7 +3,7 @@
 | On file                | billable                    | not billable         | hold                              |
 |------------------------|-----------------------------|----------------------|-----------------------------------|
 | nothing                | create                      | -                    | -                                 |
-| draft                  | update where it differs     | cancel it (1)        | cancel it (1), not for open months|
+| draft                  | update where it differs     | cancel it (1)        | kept, `W-CLAIM-ON-FILE-HELD` (4)  |
 | released or later      | replacement proposed (2)    | void proposed (1)(2) | kept, `W-CLAIM-ON-FILE-HELD`      |
 | taken back by us       | create the next revision    | -                    | -                                 |
 | taken back by a person | hold `R-HUMAN-EDIT`         | -                    | -                                 |
@@ -14,10 +14,7 @@
 releases automatically and the payer's policy takes corrections; a claim that the payer has is replaced or
 voided by frequency code only with the payer's control number.
 (3) Unless it says what is wanted anyway.
-
-A held draft is cancelled, not left: moving a draft to active is a step that any system may take, so a draft
-that the evidence does not back must not lie there to be released. When the hold is settled, the next revision
-is created. An open month says nothing about the evidence, so it leaves the draft.
+(4) A hold withdraws nothing: it asks a person, and the answer may be yes. An approval of a held month is refused.
 """
 
 from __future__ import annotations
@@ -204,11 +201,11 @@ def _not_backed(question: Question, current: Filing) -> Answer:
     reasons = question.determination.reasons
     codes = ", ".join(dict.fromkeys(reason.code for reason in reasons)) or question.determination.status
     held, draft = question.determination.status == "hold", current.state is State.DRAFT
-    if held and not draft:
+    if held and draft and any(reason.code == Hold.MONTH_OPEN for reason in reasons):
+        return Answer(revision=current.revision, summary=("the month is open: the draft stays",))
+    if held:
         notice = question.finding(Notice.CLAIM_ON_FILE_HELD, codes, current.live_resources)
         return Answer(revision=current.revision, needs_person=True, findings=(notice,), summary=(f"held: {codes}",))
-    if held and any(reason.code == Hold.MONTH_OPEN for reason in reasons):
-        return Answer(revision=current.revision, summary=("the month is open: the draft stays",))
     if not question.complete_pull:
         said = f"{codes}: left on file, for the patient was not in a complete pull"
         return Answer(revision=current.revision, summary=(said,))

@@ -14,13 +14,14 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from caretally.billing.errors import BillingError
+from caretally.facts.calendar import ServiceMonth
 from caretally.facts.codes import CANONICAL
 from caretally.facts.exact_json import canonical
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import date
 
-    from caretally.facts.calendar import ServiceMonth
     from caretally.facts.determination import Determination
 
 CLAIM_IDENTIFIER = f"{CANONICAL}/identifier/claim"
@@ -104,5 +105,39 @@ class ClaimIdentity:
         ]
 
     def _digest(self, kind: str, *more: str | int) -> str:
-        parts = [kind, self.tenant, self.patient, str(self.service_month), self.billing_practitioner, *more]
-        return b32encode(sha256(canonical(parts)).digest()[:_DIGEST_BYTES]).decode().lower()
+        return digest_id(kind, self.tenant, self.patient, str(self.service_month), self.billing_practitioner, *more)
+
+
+def identity_of(resource: Mapping[str, Any], tenant: str) -> ClaimIdentity | None:
+    """Return the identity that a Claim or ChargeItem of ours stands for; None when it is not one of this tenant.
+
+    It is worked out from the patient, month and rendering practitioner on the resource, and must give the
+    identifier that the resource carries: one that somebody edited gives None.
+    """
+    is_claim = resource.get("resourceType") == "Claim"
+    month = str((resource.get("billablePeriod") or {}).get("start") if is_claim else resource.get("occurrenceDateTime"))
+    team = resource.get("careTeam" if is_claim else "performer") or [{}]
+    patient = (resource.get("patient" if is_claim else "subject") or {}).get("reference")
+    who = (team[0].get("provider" if is_claim else "actor") or {}).get("reference")
+    try:
+        service_month = ServiceMonth.parse(month[:7])
+    except ValueError:
+        return None
+    found = ClaimIdentity(
+        tenant=tenant,
+        patient=relative(patient) or "",
+        service_month=service_month,
+        billing_practitioner=relative(who),
+    )
+    named = [i.get("value") for i in resource.get("identifier") or () if i.get("system") == CLAIM_IDENTIFIER]
+    return found if found.key in named else None
+
+
+def relative(reference: str | None) -> str | None:
+    """Return ``Type/id`` of a relative or absolute reference."""
+    return None if reference is None else "/".join(reference.partition("/_history/")[0].rsplit("/", 2)[-2:])
+
+
+def digest_id(*parts: str | int | None) -> str:
+    """Return 32 characters for an id that every machine works out alike from the same parts."""
+    return b32encode(sha256(canonical(list(parts))).digest()[:_DIGEST_BYTES]).decode().lower()

@@ -22,6 +22,8 @@ SOFTWARE = f"{CANONICAL}/identifier/software"
 ACCOUNT = f"{CANONICAL}/identifier/account"
 TABLES = f"{CANONICAL}/identifier/tables"
 RESOURCE_VERSION = f"{CANONICAL}/identifier/resource-version"
+DECISION = f"{CANONICAL}/identifier/decision"
+"""Identifies a decision of a person, as the store keeps it."""
 CONTENT_SHA256 = f"{CANONICAL}/identifier/content-sha256"
 CREATE, UPDATE, CANCEL, ACTIVATE = "CREATE", "UPDATE", "CANCEL", "ACTIVATE"
 """Activities, from v3-DataOperation."""
@@ -62,7 +64,7 @@ def provenance(
     if decision is not None and decision.reason:
         resource["reason"] = [{"text": decision.reason}]
     resource["activity"] = coding("http://terminology.hl7.org/CodeSystem/v3-DataOperation", activity)
-    resource["agent"] = [_software(context), *([_person(decision)] if decision is not None else [])]
+    resource["agent"] = [software(context), *([person(decision)] if decision is not None else [])]
     entities = _entities(determination.evidence) if determination is not None else []
     tables = context.tables_version or (determination.trace.tables_version if determination is not None else "")
     if tables:
@@ -72,7 +74,8 @@ def provenance(
     return resource
 
 
-def _software(context: BillingContext) -> dict[str, Any]:
+def software(context: BillingContext) -> dict[str, Any]:
+    """Return the agent that stands for this program."""
     name = f"caretally {context.software_version}"
     return {
         "type": _participant("assembler"),
@@ -80,7 +83,8 @@ def _software(context: BillingContext) -> dict[str, Any]:
     }
 
 
-def _person(decision: Decision) -> dict[str, Any]:
+def person(decision: Decision) -> dict[str, Any]:
+    """Return the agent that stands for the person who decided."""
     known = reference_type(decision.by) in _PERSONS
     who = reference(decision.by) if known else {"identifier": {"system": ACCOUNT, "value": decision.by}}
     return {"type": _participant("verifier"), "who": who}
@@ -101,11 +105,13 @@ def _entities(evidence: Evidence) -> list[dict[str, Any]]:
         *(diagnosis.reference for diagnosis in evidence.diagnoses),
         *evidence.entries,
     )
-    return [
+    found = [
         {"role": "source", "what": _what(target, evidence.versions.get(target))}
         for target in dict.fromkeys(named)
         if target
     ]
+    decided = ({"identifier": {"system": DECISION, "value": decision.id}} for decision in evidence.decisions)
+    return [*found, *({"role": "source", "what": what} for what in decided)]
 
 
 def _what(target: str, version: str | None) -> dict[str, Any]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _OWN_WORDS = {
     Hold.HUMAN_EDIT: "A person changed what we had written; it is not overwritten",
-    Notice.CLAIM_ON_FILE_HELD: "A released claim is on file for a month that is now held",
+    Notice.CLAIM_ON_FILE_HELD: "A claim is on file for a month that is now held",
 }
 
 

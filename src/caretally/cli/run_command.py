@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import date
 
+    from caretally.billing import ChangeSet
     from caretally.cli.options import Settings
     from caretally.cli.output import Output
     from caretally.errors import CaretallyError
@@ -58,6 +59,8 @@ class Seen:
     tally: Tally = field(default_factory=Tally)
     rows: list[OverviewRow] = field(default_factory=list)
     documents: list[dict[str, Any]] = field(default_factory=list)
+    changes: list[list[str]] = field(default_factory=list)
+    """In words, of records that were joined to another one."""
     issues: list[Issue] = field(default_factory=list)
     """Of a run that has no folder to list them in."""
 
@@ -73,6 +76,15 @@ class Seen:
             self._say_plan(determination, changes)
         elif len(self.rows) <= ROWS_SHOWN:
             self.rows.extend(overview([determination]))
+
+    def observe_changes(self, change_set: ChangeSet) -> None:
+        """Take in changes that belong to no answer."""
+        changes = describe(change_set)
+        if self.output.as_json:
+            self.changes.append(changes)
+        elif self.dry_run and (change_set.changes or change_set.proposed):
+            for line in changes:
+                self.output.text(line)
 
     def _say_plan(self, determination: dict[str, Any], changes: Sequence[str]) -> None:
         for line in changes:
@@ -144,10 +156,13 @@ def run_month_command(
             write=not dry_run,
             progress=progress,
             observe=seen.observe,
+            observe_changes=seen.observe_changes,
         )
         if strict and not dry_run:
             # Looked at first without writing: a strict run writes nothing when something has to be refused.
-            refusal = strict_error(run_month(replace(request, write=False, observe=lambda _: None)))
+            refusal = strict_error(
+                run_month(replace(request, write=False, observe=lambda _: None, observe_changes=lambda _: None))
+            )
             if refusal is not None:
                 raise refusal
         report = run_month(request)
@@ -209,6 +224,7 @@ def say_report(output: Output, report: RunReport, seen: Seen, *, error: Caretall
             "report": report.to_json(),
             "summary": summary.to_json(),
             "answers": seen.documents,
+            "changes_of_joined_records": seen.changes,
             "issues": [issue.to_json() for issue in seen.issues],
             **({"error": error_document(error)} if error is not None else {}),
         }
@@ -246,6 +262,9 @@ def report_lines(report: RunReport, *, dry_run: bool) -> list[str]:
     if report.proposed:
         proposed = count(report.proposed, "change to a released claim", "changes to released claims")
         lines.append(f"proposed, and waiting for a person: {proposed}; see: caretally review list")
+    if report.decisions:
+        said = count(report.decisions, "decision of a person", "decisions of people")
+        lines.append(f"{said} {'would be' if dry_run else 'was' if report.decisions == 1 else 'were'} recorded there")
     if report.recovered:
         lines.append("finished from an interrupted run: " + ", ".join(f"{n} {w}" for w, n in report.recovered.items()))
     if report.claim_checks:

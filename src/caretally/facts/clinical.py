@@ -50,6 +50,8 @@ class ConditionFact(Fact):
     until_death: bool = False
     significant_risk: bool | None = None
     """Documented risk; None when not documented."""
+    updated: date | None = None
+    """Local date of `meta.lastUpdated`, when known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from caretally.facts.calendar import ServiceMonth
     from caretally.facts.claim_check import CheckOutcome
+    from caretally.facts.decision import DecisionRecord
     from caretally.facts.payments import OncologyComparison, PatientShare
     from caretally.facts.pre_submission import CheckResult, Filing
     from caretally.facts.record import Paper
@@ -189,6 +190,8 @@ class Evidence:
     others: tuple[str, ...] = ()
     """Consents, plans and visits of further programmes that are billed beside the first."""
     versions: Mapping[str, str | None] = field(default_factory=dict)
+    decisions: tuple[DecisionRecord, ...] = ()
+    """What people attested and decided that the answer takes into account, oldest first."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the evidence of the trace."""
@@ -202,6 +205,7 @@ class Evidence:
             "entries": list(self.entries),
             "others": list(self.others),
             "versions": dict(self.versions),
+            "decisions": [decision.to_json() for decision in self.decisions],
         }
 
 

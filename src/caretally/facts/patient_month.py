@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         StayFact,
         VisitFact,
     )
+    from caretally.facts.decision import DecisionRecord
     from caretally.facts.record import AllergyFact, EmergencyFact, GoalFact, MedicationFact
     from caretally.facts.time_entry import TimeEntry
 
@@ -69,3 +70,5 @@ class PatientMonth:
     double_bookings: tuple[DoubleBooking, ...] = ()
     duplicate_of: tuple[str, ...] = ()
     """Other Patient records with the same Medicare beneficiary identifier and no recorded link."""
+    decisions: tuple[DecisionRecord, ...] = ()
+    """What people decided about the patient-month, in force, oldest first; attested facts stand in `facts` already."""

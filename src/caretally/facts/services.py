@@ -148,6 +148,17 @@ class ReasonText:
     code: str
     message: str
     cite: str
+    settled_by: str = ""
+    """How a person settles it; empty where the record has to change."""
+
+    @property
+    def overridable(self) -> bool:
+        """Whether a person may go on in spite of it."""
+        return self.settled_by == OVERRIDE_COMMAND
+
+
+OVERRIDE_COMMAND = "caretally review override"
+"""`settled_by` of a hold that a person may override."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

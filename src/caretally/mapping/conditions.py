@@ -39,6 +39,7 @@ def _condition(reading: Reading, source: Source, row: Row) -> ConditionFact | No
     months, until_death = _expected(reading, source, row)
     # An onset is read as its first possible day and an abatement as its last: a year stands for the whole year.
     abatement = reading.day(row, "abatement", latest=True) or reading.day(row, "abatement_end", latest=True)
+    updated = source.last_updated(reading.context.zone)
     return ConditionFact(
         reference=source.reference,
         version=source.version,
@@ -54,6 +55,7 @@ def _condition(reading: Reading, source: Source, row: Row) -> ConditionFact | No
         expected_months=months,
         until_death=until_death,
         significant_risk=row.known_flag("significant_risk"),
+        updated=updated.first_day if updated else None,
     )
 
 

@@ -11,6 +11,7 @@ from caretally.rules.conflicts import reason_code
 from caretally.rules.duplicates import happened
 from caretally.rules.findings import distinct, finding, spoken
 from caretally.rules.judging import Judged, judge
+from caretally.rules.rulings import chosen_programme, person_holding, said_by, without_overridden
 from caretally.rules.time_credit import Credit, credit
 from caretally.rules.view import look_at
 
@@ -28,12 +29,17 @@ class Decision:
     judged: tuple[Judged, ...]
     questions: tuple[Finding, ...]
     """Holds that concern the month as a whole."""
+    overridden: tuple[Finding, ...]
+    """Notices of those that a person decided to go on in spite of."""
     reasons: tuple[Finding, ...]
     taken: tuple[Judged, ...]
     """Programmes whose lines are billed, in the order of the table; empty while there are reasons."""
 
     def held_by(self, question: Finding) -> Decision:
-        """Return the decision with one more question that a person has to answer first."""
+        """Return the decision with one more question that a person has to answer first, unless one answered it."""
+        settled = without_overridden(self.case, [question])
+        if settled.notices:
+            return replace(self, overridden=(*self.overridden, *settled.notices))
         return replace(
             self, questions=(*self.questions, question), reasons=tuple(distinct([*self.reasons, question])), taken=()
         )
@@ -59,9 +65,17 @@ def _decide(case: Case) -> Decision:
     views = [look_at(case, name) for name in _programmes(case)]
     ledger = credit(case, {view.programme: view.spans for view in views})
     judged = tuple(judge(view, ledger) for view in views)
-    questions = tuple(_questions(case, ledger))
-    reasons, taken = _resolve(case, judged, questions)
-    return Decision(case=case, ledger=ledger, judged=judged, questions=questions, reasons=reasons, taken=taken)
+    settled = without_overridden(case, _questions(case, ledger))
+    reasons, taken = _resolve(case, judged, settled.kept)
+    return Decision(
+        case=case,
+        ledger=ledger,
+        judged=judged,
+        questions=settled.kept,
+        overridden=settled.notices,
+        reasons=reasons,
+        taken=taken,
+    )
 
 
 def _programmes(case: Case) -> tuple[str, ...]:
@@ -82,6 +96,9 @@ def _programmes(case: Case) -> tuple[str, ...]:
 def _questions(case: Case, ledger: Credit) -> list[Finding]:
     """Return the holds that concern the patient-month as a whole."""
     found: list[Finding] = []
+    holding = person_holding(case)
+    if holding is not None:
+        found.append(finding(case, Hold.HELD_BY_PERSON, said_by(holding), (holding.name,)))
     if case.unattributed:
         found.append(finding(case, Hold.ATTRIBUTION, "", case.unattributed))
     # Overlapped time is counted, too: by the practitioner's ladder, or in the place of what began earlier.
@@ -103,6 +120,8 @@ def _resolve(
     case: Case, judged: tuple[Judged, ...], questions: tuple[Finding, ...]
 ) -> tuple[tuple[Finding, ...], tuple[Judged, ...]]:
     """Settle on the programmes that are billed, or on the reasons why none is."""
+    chosen = tuple(j for j in judged if j.ready and j.name == chosen_programme(case))
+    judged = chosen or judged
     ready = tuple(j for j in judged if j.ready)
     clashes = _clashes(case, ready)
     if clashes:

@@ -11,6 +11,7 @@ from caretally.rules.coverages import in_force
 from caretally.rules.findings import distinct, finding, spoken
 from caretally.rules.gates import evaluate_gates
 from caretally.rules.ladder import lines_of
+from caretally.rules.rulings import without_overridden
 from caretally.rules.selection import choose
 
 if TYPE_CHECKING:
@@ -68,6 +69,9 @@ def judge(view: ProgrammeView, ledger: Credit) -> Judged:
     notices = [
         finding(case, code, found, evidence, view.programme) for gate in gates for code, found, evidence in gate.notices
     ]
+    settled = without_overridden(case, reasons)
+    reasons = list(settled.kept)
+    notices += settled.notices
     choice = choose(case, view.programme, ledger)
     lines = lines_of(case, choice.climb) if choice.climb is not None else ()
     if all(r.hold for r in reasons):

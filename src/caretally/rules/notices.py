@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def notices(decision: Decision) -> tuple[Finding, ...]:
     """Return the notices of a decision, each once."""
     case, ledger = decision.case, decision.ledger
-    found = [n for j in decision.judged for n in j.notices]
+    found = [*decision.overridden, *(n for j in decision.judged for n in j.notices)]
     for taken in decision.taken:
         found += _money(decision, taken)
     if decision.taken:

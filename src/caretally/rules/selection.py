@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from caretally.facts.calendar import ServiceMonth
 from caretally.rules.ladder import Climb, climb, lines_of, total_amount
+from caretally.rules.rulings import elected_family
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -104,6 +105,9 @@ def _amount(case: Case, climbed: Climb | None) -> Decimal | None:
 
 def is_elected(case: Case, programme: str) -> bool:
     """Whether the practitioner elected the physician family for this month: recorded, never inferred."""
+    decided = elected_family(case)
+    if decided is not None:
+        return decided == "physician"
     return any(
         election.service_month == case.service_month and election.family == "physician"
         for plan in case.plans_of(programme)

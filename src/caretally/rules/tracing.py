@@ -9,6 +9,7 @@ from caretally.facts.determination import Evidence, GateResult, Trace
 from caretally.facts.intervals import Interval
 from caretally.rules.coverages import in_force
 from caretally.rules.ladder import add_on_cap, is_facility, last_service_date, lines_of, rate_of
+from caretally.rules.rulings import decisions_in_evidence
 from caretally.rules.selection import decision_level, is_elected, plan_revised
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def evidence_of(decision: Decision) -> Evidence:
     """Return what the answer rests on: that of the programmes billed, else of the first one judged."""
     case, rests_on = decision.case, decision.taken or decision.judged[:1]
     if not rests_on:
-        return Evidence()
+        return Evidence(decisions=decisions_in_evidence(case))
     names = {j.name for j in rests_on}
     counted = [row for row in decision.ledger.rows if row.excluded is None and row.programme in names]
     entries = tuple(dict.fromkeys(row.entry for row in counted))
@@ -49,6 +50,7 @@ def evidence_of(decision: Decision) -> Evidence:
         entries=entries,
         others=tuple(others),
         versions={reference: version for reference, version in _versions(case) if reference in named},
+        decisions=decisions_in_evidence(case),
     )
 
 

@@ -127,6 +127,12 @@ def find_answers(store: Store, patient: str, service_month: str, practitioner: s
         return [_answer(row) for row in connection.execute(query)]
 
 
+def has_answer(store: Store, patient: str) -> bool:
+    """Whether any answer was given for a patient, of any month."""
+    with store.reading() as connection:
+        return connection.execute(select(_t.c.patient).where(_t.c.patient == patient).limit(1)).first() is not None
+
+
 def _rows(connection: Connection, *which: ColumnElement[bool]) -> list[dict[str, Any]]:
     return [
         {str(name): value for name, value in row.items()}

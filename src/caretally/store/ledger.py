@@ -206,6 +206,19 @@ def entries(store: Store, *, after: int = 0) -> Iterator[LedgerEntry]:
         last = int(rows[-1]["number"])
 
 
+def determination_until(
+    store: Store, patient: str, service_month: str, practitioner: str | None, until: str | None
+) -> Any:
+    """Return the answer of a patient-month as it stood at an instant (None: now); None where there was none."""
+    key = {"patient": patient, "service_month": service_month, "practitioner": practitioner or ""}
+    query = select(_t).where(_t.c.subject == determination_subject(key), _t.c.kind == "determination")
+    if until is not None:
+        query = query.where(_t.c.at <= until)
+    with store.reading() as connection:
+        row = connection.execute(query.order_by(_t.c.number.desc()).limit(1)).first()
+    return None if row is None else exact_json.loads(exact_json.loads(row.body)["document"])
+
+
 def head(store: Store) -> Head:
     """Return the end of the ledger; number 0 where it is empty."""
     with store.reading() as connection:

@@ -17,7 +17,7 @@ from sqlalchemy.util import immutabledict
 from caretally.errors import ConfigurationError
 from caretally.store import schema
 from caretally.store.errors import StoreBindingError, StoreUnusableError, translate
-from caretally.store.upgrading import HEAD, upgrade
+from caretally.store.upgrading import HEAD, revision_of, upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +31,7 @@ __all__ = [
     "StoreBinding",
     "open_existing_store",
     "open_store",
+    "open_store_for_reading",
     "store_file",
     "temporary_store",
 ]
@@ -159,6 +160,29 @@ def open_existing_store(location: str | Path, *, backed_up: bool = False) -> Sto
         store.close()
         raise
     return store
+
+
+def open_store_for_reading(location: str | Path) -> Store:
+    """Open a store that is there and leave no trace in it; one of an older release is brought up to date first.
+
+    Raises:
+        StoreUnusableError, StoreVersionError, StoreDamagedError, StoreBusyError: as for `open_existing_store`.
+    """
+    url = _url(location)
+    if url.get_backend_name() != "sqlite":
+        return open_existing_store(location)
+    path = Path(str(url.database))
+    # Not mode=ro: such a connection leaves its helper files behind. This one takes them away and writes nothing.
+    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
+    event.listen(engine, "handle_error", lambda context: translate(context, str(path)))
+    event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA query_only=ON"))
+    store = Store(engine, str(path))
+    with store.reading() as connection:
+        current = revision_of(connection, store.place) == HEAD
+    if current:
+        return store
+    store.close()
+    return open_existing_store(location)
 
 
 def temporary_store(*, opened_at: str) -> Store:

@@ -121,6 +121,32 @@ def open_intents(store: Store) -> list[Intent]:
     return _intents(store, select(_t).where(_t.c.state.in_(UNSETTLED)))
 
 
+def last_written(store: Store, patient: str, service_month: str, practitioner: str | None) -> str | None:
+    """Return when the claim of a patient-month was last written with new content; None where it never was."""
+    query = (
+        select(_t.c.created_at)
+        .where(
+            _t.c.patient == patient,
+            _t.c.service_month == service_month,
+            _t.c.practitioner == (practitioner or ""),
+            _t.c.state == "applied",
+            _t.c.action.in_(["create", "update", "replace"]),
+        )
+        .order_by(_t.c.created_at.desc(), _t.c.id.desc())
+        .limit(1)
+    )
+    with store.reading() as connection:
+        found = connection.execute(query).scalar()
+    return None if found is None else str(found)
+
+
+def was_applied(store: Store, idempotency_key: str) -> bool:
+    """Whether a change was written before."""
+    query = select(_t.c.id).where(_t.c.idempotency_key == idempotency_key, _t.c.state == "applied").limit(1)
+    with store.reading() as connection:
+        return connection.execute(query).first() is not None
+
+
 def failed_intents(store: Store, service_month: str | None = None) -> list[tuple[Intent, Outcome]]:
     """List the intents that the sink refused, each with what it said last."""
     return [

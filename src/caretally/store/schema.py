@@ -206,6 +206,7 @@ ledger_entry = Table(
     Column("body", Text, nullable=False),
     Column("previous", Text, nullable=False),
     Column("digest", Text, nullable=False),
+    Index(None, "subject", "number"),
 )
 
 mirror = Table(

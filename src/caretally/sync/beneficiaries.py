@@ -9,18 +9,27 @@ from caretally.sync.resources import read_body, reference_text
 from caretally.sync.sinks.folder import own_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from caretally.facts.calendar import ServiceMonth
     from caretally.store.opening import Store
     from caretally.store.staging import StagedResource
 
 
-def join_linked_records(store: Store, pull_id: str, month: ServiceMonth) -> dict[str, str]:
+def join_linked_records(
+    store: Store, pull_id: str, month: ServiceMonth, same_person: Sequence[tuple[str, str]] = ()
+) -> dict[str, str]:
     """File everything about linked records (Patient.link, of any type) under one of them.
 
     The record that a claim of ours for the month names comes first, because the claim's identity hangs on it;
-    then a record in use before one that was replaced; then the first by name.
+    then the one that a person said stands; then a record in use before one that was replaced; then the first by
+    name.
+
+    Args:
+        store: with the pull.
+        pull_id: of the pull.
+        month: the month in question.
+        same_person: pairs of records that a person said are one, the one that stands first.
 
     Returns:
         For each record that was joined to another one, which.
@@ -35,10 +44,14 @@ def join_linked_records(store: Store, pull_id: str, month: ServiceMonth) -> dict
             links.setdefault(other, set()).add(row.reference)
         if record.get("active") is False or _replaced(record):
             retired.add(row.reference)
+    for stands, other in same_person:
+        links.setdefault(stands, set()).add(other)
+        links.setdefault(other, set()).add(stands)
+    standing = {stands for stands, _ in same_person} - {other for _, other in same_person}
     present = staging.present(store, pull_id, links)
     canonical: dict[str, str] = {}
     for group in _groups(links, present):
-        first = _first(store, pull_id, group, retired, str(month))
+        first = _first(store, pull_id, group, retired, standing, str(month))
         canonical |= {record: first for record in group if record != first}
     staging.join_patients(store, pull_id, canonical)
     return canonical
@@ -66,12 +79,14 @@ def _groups(links: dict[str, set[str]], present: set[str]) -> Iterable[list[str]
             yield members
 
 
-def _first(store: Store, pull_id: str, group: list[str], retired: set[str], month: str) -> str:
+def _first(store: Store, pull_id: str, group: list[str], retired: set[str], standing: set[str], month: str) -> str:
     rows = staging.of_patients(store, pull_id, group)
     claimed = [record for record in group if any(_is_claim_of(row, month) for row in rows[record])]
-    if claimed:
-        return claimed[0]
-    return next((record for record in group if record not in retired), group[0])
+
+    def rank(record: str) -> tuple[bool, bool, bool]:
+        return (record not in claimed, record not in standing, record in retired)
+
+    return min(group, key=rank)
 
 
 def _is_claim_of(row: StagedResource, month: str) -> bool:

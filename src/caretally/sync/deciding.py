@@ -10,9 +10,12 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from caretally.billing import CLAIM_IDENTIFIER, OnFile
+from caretally.facts.decision import DecisionKind
+from caretally.facts.issue import Issue
 from caretally.facts.patient_month import PatientMonth
 from caretally.facts.practice import Site
 from caretally.mapping import MappingContext, map_patient, map_practice
+from caretally.mapping.attested import with_attestations
 from caretally.rules import RuleContext, determine, double_bookings
 from caretally.rules.enrolment import touches
 from caretally.store import staging
@@ -27,7 +30,6 @@ if TYPE_CHECKING:
 
     from caretally.facts.calendar import ServiceMonth
     from caretally.facts.determination import Determination
-    from caretally.facts.issue import Issue
     from caretally.facts.patient_month import DoubleBooking
     from caretally.facts.policy import Policy, PolicyBook
     from caretally.facts.practice import Attestation, Practice
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from caretally.mapping import MappedPractice
     from caretally.store.opening import Store
     from caretally.store.staging import StagedResource
+    from caretally.sync.people import PeoplesDecisions
     from caretally.tables import Tables
 
 PRACTICE_TYPES = ("Practitioner", "PractitionerRole", "Organization", "Location")
@@ -96,6 +99,7 @@ class Decider:
     practice: Practice
     versions_from_sink: bool
     sink_is_source: bool
+    people: PeoplesDecisions
     mapping: MappingContext = field(init=False)
     rules: RuleContext = field(init=False)
 
@@ -130,23 +134,48 @@ class Decider:
         found.bookings = double_bookings(self._entries(found, people, issues, told), self.month, self.mapping.zone)
         for records in people.values():
             for record in records if len(records) > 1 else ():
-                found.duplicates[record] = tuple(other for other in records if other != record)
+                others = tuple(o for o in records if o != record and not self.people.are_different(record, o))
+                if others:
+                    found.duplicates[record] = others
         return found
 
     def patient_month(self, record: PatientRecord, seen: FirstPass) -> PatientMonth:
-        """Return the facts of one patient-month."""
-        facts = map_patient(record.patient, record.resources, self.mapping).facts
+        """Return the facts of one patient-month, with what people attested and decided."""
+        decisions = self.people.of(record.patient)
+        mapped = map_patient(record.patient, record.resources, self.mapping).facts
+        attested = with_attestations(mapped, decisions, self.month)
+        used = [d for d in decisions if d.kind != DecisionKind.ATTEST or d in attested.used]
         return PatientMonth(
-            facts=facts,
+            facts=attested.facts,
             service_month=self.month,
             as_of=self.as_of,
             double_bookings=seen.bookings.get(record.patient, ()),
             duplicate_of=seen.duplicates.get(record.patient, ()),
+            decisions=tuple(used),
         )
 
     def decide(self, month: PatientMonth) -> tuple[Determination, ...]:
         """Decide one patient-month for every billing practitioner concerned."""
         return determine(month, self.rules)
+
+    def attestations_without_subject(self, record: PatientRecord) -> list[Issue]:
+        """Name attestations about something that the patient's record does not hold."""
+        decisions = self.people.of(record.patient)
+        if not any(d.kind == DecisionKind.ATTEST for d in decisions):
+            return []
+        facts = map_patient(record.patient, record.resources, self.mapping).facts
+        return [
+            Issue(
+                one.resource or one.name,
+                "",
+                "attestation-without-subject",
+                f"{one.value('fact')} was attested about it ({one.name}), and the record does not hold it",
+                "a resource of this patient that is read as a fact; or withdraw the attestation",
+                "warning",
+                record.patient,
+            )
+            for one in with_attestations(facts, decisions, self.month).without_subject
+        ]
 
     def records(self, patients: Sequence[str]) -> Iterator[PatientRecord]:
         """Give what is staged about some patients, in their order."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from caretally.billing import (
@@ -15,10 +15,14 @@ from caretally.billing import (
     settled,
 )
 from caretally.billing.build import first_claim
+from caretally.billing.identity import identity_of
 from caretally.billing.pre_submission import Submission, with_checks
+from caretally.facts.determination import Determination, Finding, Trace
 from caretally.facts.issue import Issue
+from caretally.facts.reasons import Hold, Notice
 from caretally.store import outbox
 from caretally.sync.beneficiaries import month_of
+from caretally.sync.earlier import with_reasons
 from caretally.sync.resources import reference_text
 from caretally.sync.sinks.folder import own_key
 
@@ -26,8 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from caretally.billing import ChangeSet, ClaimReader, Decision, OnFile
+    from caretally.facts.calendar import ServiceMonth
     from caretally.facts.claim_check import CheckOutcome, ClaimCheckTables
-    from caretally.facts.determination import Determination
+    from caretally.facts.decision import DecisionRecord
     from caretally.facts.patient_month import PatientMonth
     from caretally.rules import RuleContext
     from caretally.store.opening import Store
@@ -87,6 +92,9 @@ class Planner:
         reader, checks: what a claim is checked with before it is written.
         approvals: None: the run writes what is determined; else it writes only what people approve.
         store: where it is known which source a claim came from.
+        memory: where earlier answers are kept; None: nowhere.
+        lock: the decision that locks the month; nothing is written or proposed then.
+        joined: for each Patient record that was joined to another one, which.
     """
 
     billing: BillingContext
@@ -101,6 +109,9 @@ class Planner:
     checks: ClaimCheckTables
     parties: Mapping[str, Mapping[str, Any]]
     """Practitioners and organizations by reference."""
+    memory: Store | None = None
+    lock: DecisionRecord | None = None
+    joined: Mapping[str, str] = field(default_factory=dict)
 
     def plan(self, determination: Determination, record: PatientRecord, month: PatientMonth) -> Planned:
         """Plan one determination.
@@ -119,10 +130,14 @@ class Planner:
             billing = replace(billing, release="review")
         if self.approvals is None:
             changes = plan_changes(determination, on_file, billing, patient_in_complete_pull=complete)
+            changes = self._unless_locked(with_reasons(changes, determination, self.memory))
             return Planned(determination=settled(determination, changes), change_set=changes)
         approval = self._approval(determination)
         if approval is None:
             return Planned(determination=determination)
+        if self.lock is not None:
+            refused = f"the month was locked by {self.lock.who} on {self.lock.at[:10]}: unlock it first"
+            return Planned(determination=determination, approval=approval, refused=refused)
         try:
             changes = approve(determination, on_file, billing, approval.decision, patient_in_complete_pull=complete)
         except ApprovalRefusedError as error:
@@ -140,6 +155,67 @@ class Planner:
             policies=self.rules.policies,
         )
 
+    def of_joined_records(
+        self, record: PatientRecord, determinations: Sequence[Determination], month: ServiceMonth
+    ) -> list[ChangeSet]:
+        """Plan to take back what is on file under another record of the same person: never two claims.
+
+        Raises:
+            BillingError: a fault of ours.
+        """
+        found: list[ChangeSet] = []
+        others = {old for old, new in self.joined.items() if new == record.patient} if self.approvals is None else set()
+        identities = (identity_of(one.resource, self.billing.tenant) for one in record.own)
+        strange = {i for i in identities if i is not None and i.patient in others and i.service_month == month}
+        for identity in sorted(strange, key=lambda i: (i.patient, i.billing_practitioner or "")):
+            text = self.billing.reason_texts.get(Hold.DUPLICATE_PATIENT)
+            same = next((d for d in determinations if d.billing_practitioner == identity.billing_practitioner), None)
+            nothing = Determination(
+                patient=identity.patient,
+                service_month=month,
+                billing_practitioner=identity.billing_practitioner,
+                status="not-billable",
+                family=None,
+                reasons=(
+                    Finding(
+                        code=Hold.DUPLICATE_PATIENT,
+                        message=text.message if text else "",
+                        cite=text.cite if text else "",
+                        evidence=(record.patient, identity.patient),
+                    ),
+                ),
+                trace=same.trace if same is not None else Trace(),
+            )
+            on_file = self._of_identity(nothing, record.own)
+            complete = self._complete(nothing, record, on_file)
+            changes = plan_changes(nothing, on_file, self.billing, patient_in_complete_pull=complete)
+            said = f"because {identity.patient} and {record.patient} are one person, who is billed as {record.patient}"
+            found.append(self._unless_locked(replace(changes, summary=(*changes.summary, said))))
+        return found
+
+    def _unless_locked(self, changes: ChangeSet) -> ChangeSet:
+        """Return nothing but a notice where the month is locked and something would change."""
+        if self.lock is None or not (changes.changes or changes.proposed):
+            return changes
+        text = self.billing.reason_texts.get(Notice.MONTH_LOCKED)
+        notice = Finding(
+            code=Notice.MONTH_LOCKED,
+            message=(text.message if text else "") + f" ({self.lock.who} on {self.lock.at[:10]})",
+            cite=text.cite if text else "",
+            evidence=(self.lock.name,),
+        )
+        said = f"the month is locked by {self.lock.who}: {changes.action} is neither written nor proposed"
+        return replace(
+            changes,
+            action="none",
+            changes=(),
+            proposed=False,
+            proposal=(),
+            needs_person=False,
+            findings=(*changes.findings, notice),
+            summary=(said, *changes.summary),
+        )
+
     def left_on_file(self, record: PatientRecord, determinations: Sequence[Determination], month: str) -> list[Issue]:
         """Name live claims of ours for a month that no determination speaks about any more."""
         keys = {self._key(one) for one in determinations}
@@ -155,6 +231,7 @@ class Planner:
             )
             for one in record.own
             if own_key(one.resource) not in keys
+            and record.patient == _claimed_for(one, record.patient)
             and one.resource.get("status") not in _TAKEN_BACK
             and month_of(one.resource) == month
         ]
@@ -207,6 +284,12 @@ class Planner:
         live = [one.resource for one in on_file if one.resource.get("status") not in _TAKEN_BACK]
         cited = {key for resource in live for path in _EVIDENCE for key in reference_text(resource, path)}
         return {key for key in cited if key.partition("/")[0] in self.resource_types}
+
+
+def _claimed_for(one: OnFile, otherwise: str) -> str:
+    """Return the patient that a claim or charge names; those of joined records are taken back, not only named."""
+    element = "patient" if one.resource["resourceType"] == "Claim" else "subject"
+    return next(iter(reference_text(one.resource, element)), otherwise)
 
 
 def _payor(coverage: str | None, record: PatientRecord) -> str | None:

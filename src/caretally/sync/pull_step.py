@@ -17,6 +17,8 @@ from caretally.sync.sinks.folder import FolderSink
 from caretally.tables import sites
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from caretally.store.opening import Store
     from caretally.sync.pulling import PullResult
     from caretally.sync.request import RunRequest
@@ -50,6 +52,8 @@ class PullStep:
     run_id: str
     pull_id: str
     issues: list[Issue]
+    same_person: Sequence[tuple[str, str]] = ()
+    """Pairs of records that a person said are one."""
 
     def pull(self) -> Pulled:
         """Stage everything.
@@ -61,7 +65,7 @@ class PullStep:
         """
         result = self._from_source()
         self._stage_on_file()
-        joined = join_linked_records(self.store, self.pull_id, self.request.month)
+        joined = join_linked_records(self.store, self.pull_id, self.request.month, self.same_person)
         for patient, count in staging.patients_without_record(self.store, self.pull_id):
             self._stranger(patient, f"{count} resources about a Patient that the source does not hold")
         self._check_chosen(result)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import date, datetime
 
+    from caretally.billing import ChangeSet
     from caretally.facts.calendar import ServiceMonth
     from caretally.facts.policy import PolicyBook
     from caretally.sync.planning import Approval, Planned
@@ -28,6 +29,10 @@ def _unobserved(planned: Planned) -> None:
     """Show nobody."""
 
 
+def _unobserved_changes(change_set: ChangeSet) -> None:
+    """Show nobody."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
     """What a run is to do.
@@ -41,6 +46,8 @@ class RunRequest:
         write: False for a plan: nothing of the sink changes.
         approvals: write only what people release or agree to.
         observe: told every determination with its change set, in the order of the patients.
+        observe_changes: told every change set that belongs to no determination: what is taken back of a record
+            that was joined to another one.
     """
 
     source: Source
@@ -58,6 +65,7 @@ class RunRequest:
     approvals: tuple[Approval, ...] | None = None
     progress: Progress = _quiet
     observe: Callable[[Planned], None] = _unobserved
+    observe_changes: Callable[[ChangeSet], None] = _unobserved_changes
 
     @property
     def tenant(self) -> str:

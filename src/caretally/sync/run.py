@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from caretally.errors import UsageError
 from caretally.store import open_store, temporary_store
 from caretally.store.locking import store_lock
+from caretally.store.opening import open_store_for_reading, store_file
 from caretally.sync.request import instant_of
 from caretally.sync.steps import MonthRun
 from caretally.sync.store_place import store_of
 from caretally.tables import sites
 
 if TYPE_CHECKING:
+    from caretally.store import Store
     from caretally.sync.report import RunReport
     from caretally.sync.request import RunRequest
 
@@ -40,10 +43,24 @@ def run_month(request: RunRequest) -> RunReport:
             location, binding = store_of(request.sink, named=request.store, tenant=request.tenant)
             store = held.enter_context(open_store(location, binding=binding, opened_at=instant_of(request)))
             hold = held.enter_context(store_lock(store, request.sink.target))
+            memory: Store | None = store
         else:
             store = held.enter_context(temporary_store(opened_at=instant_of(request)))
-            hold = None
-        return MonthRun(request, store, hold).go()
+            memory, hold = _memory(request, held), None
+        return MonthRun(request, store, memory, hold).go()
+
+
+def _memory(request: RunRequest, held: ExitStack) -> Store | None:
+    """Open the store of the sink where there is one, so that a plan knows what people decided and what was answered."""
+    if request.sink is not None:
+        location, _ = store_of(request.sink, named=request.store, tenant=request.tenant)
+    elif request.store is not None:
+        location = store_file(request.store)
+    else:
+        return None
+    if "://" not in location and not Path(location).is_file():
+        return None
+    return held.enter_context(open_store_for_reading(location))
 
 
 def _check(request: RunRequest) -> None:

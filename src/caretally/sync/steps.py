@@ -12,9 +12,11 @@ from caretally.errors import CaretallyError
 from caretally.store import runs, staging
 from caretally.store.answers import AnswerRecord
 from caretally.store.decisions import DecisionRecord, add_decision
+from caretally.sync.decided import DecidedWrites
 from caretally.sync.deciding import Decider, claim_parties, place_of_fault, read_practice
 from caretally.sync.failpoints import failpoint
 from caretally.sync.outgoing import Outgoing
+from caretally.sync.people import PeoplesDecisions
 from caretally.sync.planning import Planned, Planner, decision_record
 from caretally.sync.publishing import Publishing, asked_for
 from caretally.sync.pull_step import PullStep
@@ -29,6 +31,7 @@ from caretally.tables import attestations, sites
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from caretally.billing import ChangeSet
     from caretally.facts.determination import Determination
     from caretally.facts.issue import Issue
     from caretally.facts.patient_month import PatientMonth
@@ -49,10 +52,15 @@ _MILLISECONDS = 1_000
 class MonthRun:
     """One run on its way; its steps are called in their order by `go`."""
 
-    def __init__(self, request: RunRequest, store: Store, hold: Hold | None = None) -> None:
+    def __init__(
+        self, request: RunRequest, store: Store, memory: Store | None = None, hold: Hold | None = None
+    ) -> None:
         self.request = request
         self.store = store
         self.hold = hold
+        self.memory = memory
+        """Where decisions and earlier answers are kept: the store itself, or for a plan that of its sink."""
+        self.people = PeoplesDecisions(month=request.month)
         self.report = RunReport(
             run_id=uuid4().hex,
             command=request.command,
@@ -109,6 +117,7 @@ class MonthRun:
         if request.write and request.sink is not None:
             with self._timed("recover"):
                 self.report.recovered = finish_open_intents(self.store, request.sink, self._now)
+        self.people = PeoplesDecisions.read(self.memory, request.month)
         with self._timed("pull"):
             pulled = self._pull()
         with self._timed("map"):
@@ -128,10 +137,16 @@ class MonthRun:
 
     def _pull(self) -> PullResult:
         pulled = PullStep(
-            request=self.request, store=self.store, run_id=self.report.run_id, pull_id=self.pull_id, issues=self.issues
+            request=self.request,
+            store=self.store,
+            run_id=self.report.run_id,
+            pull_id=self.pull_id,
+            issues=self.issues,
+            same_person=self.people.same_person,
         ).pull()
         self.report.count_pull(pulled.result)
         self.joined = pulled.joined
+        self.people.joined = pulled.joined
         self.undecided = {self._canonical(str(gap.patient)) for gap in pulled.result.gaps}
         return pulled.result
 
@@ -157,6 +172,7 @@ class MonthRun:
             practice=practice,
             versions_from_sink=sink is not None and sink.keeps_versions,
             sink_is_source=sink is not None and sink.target == request.source.key,
+            people=self.people,
         )
 
     def _first_pass(self, decider: Decider) -> FirstPass:
@@ -189,6 +205,7 @@ class MonthRun:
             wanted = [one for one in wanted if one in self.chosen]
         planner = self._planner(decider, pulled)
         outgoing, publishing = self._outgoing(), self._publishing()
+        self._write_decisions(planner.billing, {*wanted, ""}, outgoing)
         for start in range(0, len(wanted), _BATCH):
             batch = wanted[start : start + _BATCH]
             answers: list[AnswerRecord] = []
@@ -202,6 +219,17 @@ class MonthRun:
             outgoing.deliver()
         self.report.patients["decided"] = len(wanted) - len(set(wanted) & self.undecided)
         self._flush_issues()
+
+    def _write_decisions(self, billing: BillingContext, patients: set[str], outgoing: Outgoing | None) -> None:
+        """Bring to the sink what people decided since, as Provenance."""
+        if self.memory is None:
+            return
+        writes = DecidedWrites(store=self.memory, billing=billing, month=self.request.month)
+        concerned = [d for d in self.people.all if self._canonical(d.patient) in patients]
+        for change_set in writes.change_sets(concerned):
+            self.report.decisions += 1
+            if outgoing is not None:
+                outgoing.add(change_set)
 
     def _decide_one(
         self, decider: Decider, seen: FirstPass, planner: Planner, record: PatientRecord, outgoing: Outgoing | None
@@ -219,7 +247,10 @@ class MonthRun:
             self._fault(record.patient, error)
             return []
         self._note(planner.left_on_file(record, determinations, str(self.request.month)))
+        self._note(decider.attestations_without_subject(record))
         decided_at = self._now()
+        for change_set in planner.of_joined_records(record, determinations, self.request.month):
+            self._take_joined(change_set, outgoing)
         for one in planned:
             self._take(one, outgoing)
         return [self._answer(one.determination, record, decided_at) for one in planned]
@@ -233,6 +264,13 @@ class MonthRun:
             # The answer stands; only its claim cannot be made, for example because an NPI is missing.
             self._failed(determination, str(error))
             return Planned(determination=determination)
+
+    def _take_joined(self, change_set: ChangeSet, outgoing: Outgoing | None) -> None:
+        """Count and hand on what is taken back of another record of the same person."""
+        self.report.proposed += change_set.proposed
+        self.request.observe_changes(change_set)
+        if outgoing is not None and change_set.changes:
+            outgoing.add(change_set)
 
     def _take(self, planned: Planned, outgoing: Outgoing | None) -> None:
         """Count a planned answer, show it, and hand its changes on."""
@@ -311,6 +349,9 @@ class MonthRun:
             reader=ClaimReader(request.policies, practice),
             checks=request.tables.claim_checks,
             parties=claim_parties(self.store, self.pull_id),
+            memory=self.memory,
+            lock=self.people.lock,
+            joined=self.joined,
         )
 
     def _publishing(self) -> Publishing:

@@ -249,6 +249,7 @@ class ReasonRow(Strict):
     code: str
     message: Annotated[str, Field(min_length=1, max_length=200)]
     cite: Text
+    settled_by: str = ""
 
 
 class ReasonsFile(Strict):

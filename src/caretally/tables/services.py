@@ -314,7 +314,7 @@ def _reasons(path: Path) -> dict[str, ReasonText]:
         _known(row.code, known, "code", file, where)
         if row.code in found:
             raise TableError("stands there twice", file=file, where=where)
-        found[row.code] = ReasonText(code=row.code, message=row.message, cite=row.cite)
+        found[row.code] = ReasonText(code=row.code, message=row.message, cite=row.cite, settled_by=row.settled_by)
     missing = [code for code in known if code not in found]
     if missing:
         raise TableError(f"no row for {', '.join(missing)}", file=file, where="reason")

@@ -32,6 +32,7 @@ def upgrade() -> None:
         Column("digest", Text(), nullable=False),
         PrimaryKeyConstraint("number", name="pk_ledger_entry"),
     )
+    op.create_index("ix_ledger_entry_subject_number", "ledger_entry", ["subject", "number"])
     _enter_what_is_there()
     for name in _KEPT:
         _forbid(name)
