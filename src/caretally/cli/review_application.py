@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from caretally.cli.decide_application import add_decisions
 from caretally.cli.failure import reported
 from caretally.cli.options import (
     AsOfOption,
@@ -25,7 +26,9 @@ from caretally.cli.options import (
 # ruff: noqa: PLC0415 -- every command loads its own module, so that --help and the others need not wait for it
 
 review = typer.Typer(
-    help="What people decide: drafts to release, proposals to accept.", no_args_is_help=True, rich_markup_mode=None
+    help="What people decide: drafts, proposals, holds, facts that no record holds.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 
@@ -88,6 +91,15 @@ def review_approve(
     why: Annotated[
         str, typer.Option("--why", metavar="TEXT", help="Reason, kept with the approval.", show_default=False)
     ] = "",
+    seen: Annotated[
+        str | None,
+        typer.Option(
+            "--seen",
+            metavar="DIGEST",
+            help="What you looked at (seen in review list --json), of one patient; refused when it changed since.",
+            show_default=False,
+        ),
+    ] = None,
     as_of: AsOfOption = None,
     config: ConfigOption = None,
     store: StoreOption = None,
@@ -111,5 +123,9 @@ def review_approve(
         source=source,
         by=by,
         why=why,
+        seen=seen,
         as_of=day_of(as_of),
     )
+
+
+add_decisions(review)

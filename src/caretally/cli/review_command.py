@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import getpass
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from rich import box
 from rich.table import Table
 
@@ -19,47 +16,40 @@ from caretally.cli.configuration import read_configuration
 from caretally.cli.endpoints import endpoints, is_address
 from caretally.cli.explain_command import reference_of
 from caretally.cli.failure import end_badly, error_document
+from caretally.cli.places import Place, instant, place_of, source_of
 from caretally.cli.progress import progress_of
 from caretally.cli.run_command import report_lines
 from caretally.errors import UsageError, WriteError
+from caretally.facts.decision import DecisionKind
 from caretally.reports.explanation import code_list, total_amount
 from caretally.reports.wording import count
-from caretally.store.opening import open_existing_store, open_store
+from caretally.store.decisions import decisions_of
+from caretally.store.opening import open_existing_store
 from caretally.sync.deciding import default_policy
 from caretally.sync.planning import Approval
 from caretally.sync.pulling import Narrowing
 from caretally.sync.request import RunRequest
 from caretally.sync.review import ReviewItem, determinations_of, list_reviews
 from caretally.sync.run import run_month
-from caretally.sync.sinks.folder import REPORT, FolderSink
+from caretally.sync.sinks.folder import FolderSink
 from caretally.sync.store_place import store_of
 from caretally.tables import policy_book, sites, tables_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import date
 
     from caretally.cli.options import Settings
     from caretally.cli.output import Output
     from caretally.facts.calendar import ServiceMonth
     from caretally.sync.report import RunReport
-    from caretally.sync.writes import Sink
-    from caretally.tables import Configuration, Tables
 
 _KINDS = {
     "release": "draft to release",
     "correction": "correction to agree to",
     "look": "somebody has to look",
+    "question": "question to settle",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
-    """The folder or server that holds the claims."""
-
-    configuration: Configuration
-    tables: Tables
-    sink: Sink
 
 
 def show_reviews(settings: Settings, *, where: str, month: ServiceMonth | None) -> None:
@@ -69,7 +59,7 @@ def show_reviews(settings: Settings, *, where: str, month: ServiceMonth | None) 
         UsageError: a server without a month, a folder that holds no results.
         SourceError: the claims cannot be read.
     """
-    with _place(settings, where) as place:
+    with place_of(settings, where) as place:
         items = _reviews(place, month)
     settings.output.document([item.to_json() for item in items])
     if not items:
@@ -90,6 +80,7 @@ def approve_reviews(
     source: str | None,
     by: str | None,
     why: str,
+    seen: str | None,
     as_of: date | None,
 ) -> None:
     """Release drafts, and carry out proposed corrections, for the patients that are named.
@@ -102,24 +93,31 @@ def approve_reviews(
     """
     if bool(patients) == everything:
         raise UsageError("name the patients to approve, or --all for every draft of the month; not both")
+    if seen is not None and len(patients) != 1:
+        raise UsageError("--seen is what you looked at of one patient; name one")
     who = by or getpass.getuser()
-    with _place(settings, where) as place:
+    asked = [reference_of("Patient", one) for one in patients]
+    with place_of(settings, where) as place:
         items = _reviews(place, month)
-    chosen = _chosen(items, [reference_of("Patient", one) for one in patients], practitioner, month)
+        chosen = _chosen(items, asked, practitioner, month, approved=_approved(place, asked, month))
     if not chosen:
         settings.output.document({"approved": 0, "report": None})
         settings.output.text(f"no draft of {month} waits for a release")
         return
-    read_from = source or _source_of(where)
+    if seen is not None and seen not in {item.seen for item in chosen}:
+        raise UsageError(
+            f"what waits for {asked[0]} in {month} has changed since you looked at it: look again, then approve"
+        )
+    read_from = source or source_of(where)
     settings.output.note(f"decided again from {read_from}; approved by {who}")
     report = _run(settings, where=where, source=read_from, month=month, chosen=chosen, by=who, why=why, as_of=as_of)
     _say(settings.output, report)
 
 
-def _reviews(place: _Place, month: ServiceMonth | None) -> list[ReviewItem]:
+def _reviews(place: Place, month: ServiceMonth | None) -> list[ReviewItem]:
     tenant = place.configuration.writeback.tenant
     wanted = None if month is None else str(month)
-    opened_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    opened_at = instant()
     if isinstance(place.sink, FolderSink):
         return list_reviews(determinations_of(place.sink, wanted), place.sink, tenant=tenant, opened_at=opened_at)
     if wanted is None:
@@ -129,61 +127,43 @@ def _reviews(place: _Place, month: ServiceMonth | None) -> list[ReviewItem]:
         return list_reviews(determinations_of(store, wanted), place.sink, tenant=tenant, opened_at=opened_at)
 
 
-@contextmanager
-def _place(settings: Settings, where: str) -> Iterator[_Place]:
-    """Open the folder or server that holds the claims."""
-    configuration = read_configuration(settings)
-    tables = tables_for(configuration)
-    if not is_address(where) and not Path(where).expanduser().is_dir():
-        raise UsageError(f"'{where}' is no folder and no web address; wanted is what apply wrote to")
-    out, to = (None, where) if is_address(where) else (where, None)
-    with endpoints(configuration, tables, source=where, out=out, to=to, write=True) as ends:
-        if ends.sink is None:
-            raise UsageError(f"'{where}' cannot be written to")
-        _check_tenant(ends.sink, configuration)
-        yield _Place(configuration=configuration, tables=tables, sink=ends.sink)
-
-
-def _check_tenant(sink: Sink, configuration: Configuration) -> None:
-    """Refuse a configuration under whose name these claims were not written: it would find none of them.
-
-    Raises:
-        ConfigurationError: names both tenants.
-    """
-    location, binding = store_of(sink, named=configuration.store_url, tenant=configuration.writeback.tenant)
-    if "://" in location or Path(location).is_file():
-        opened_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        open_store(location, binding=binding, opened_at=opened_at).close()
+def _approved(place: Place, patients: Sequence[str], month: ServiceMonth) -> dict[str, str]:
+    """Say of patients who approved what was on file for them last."""
+    location, _ = store_of(place.sink, named=place.configuration.store_url, tenant=place.tenant)
+    if "://" not in location and not Path(location).is_file():
+        return {}
+    with open_existing_store(location) as store:
+        return {
+            one.patient: f"{one.who} on {one.at}"
+            for patient in patients
+            for one in decisions_of(store, patient, kind=DecisionKind.APPROVE)
+            if one.service_month == str(month)
+        }
 
 
 def _chosen(
-    items: Sequence[ReviewItem], patients: Sequence[str], practitioner: str | None, month: ServiceMonth
+    items: Sequence[ReviewItem],
+    patients: Sequence[str],
+    practitioner: str | None,
+    month: ServiceMonth,
+    *,
+    approved: Mapping[str, str],
 ) -> list[ReviewItem]:
     who = None if practitioner is None else reference_of("Practitioner", practitioner)
     fitting = [item for item in items if who in {None, item.practitioner}]
     if not patients:
         # A correction changes what is released already: it is agreed to one by one.
         return [item for item in fitting if item.kind == "release"]
-    chosen = [item for item in fitting if item.patient in patients and item.kind != "look"]
+    chosen = [item for item in fitting if item.patient in patients and item.kind in {"release", "correction"}]
     missing = sorted(set(patients) - {item.patient for item in chosen})
     if missing:
+        before = [f"{one} was approved already, by {approved[one]}" for one in missing if one in approved]
         raise UsageError(
-            f"nothing of {', '.join(missing)} in {month} waits for an approval; see: caretally review list"
+            f"nothing of {', '.join(missing)} in {month} waits for an approval"
+            + (f" ({'; '.join(before)})" if before else "")
+            + "; see: caretally review list"
         )
     return chosen
-
-
-def _source_of(where: str) -> str:
-    """Return where the last run into a folder read from; a server is its own source."""
-    if is_address(where):
-        return where
-    try:
-        found = orjson.loads((Path(where).expanduser() / REPORT).read_bytes()).get("source")
-    except (OSError, ValueError):
-        found = None
-    if not isinstance(found, str) or not (is_address(found) or Path(found).is_dir()):
-        raise UsageError(f"{where} does not say where its evidence came from; name it with --source")
-    return found
 
 
 def _run(
@@ -200,7 +180,7 @@ def _run(
     configuration = read_configuration(settings)
     tables = tables_for(configuration)
     book = policy_book(tables, configuration)
-    at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    at = instant()
     out, to = (None, where) if is_address(where) else (where, None)
     with (
         endpoints(configuration, tables, source=source, out=out, to=to, write=True) as ends,
@@ -257,19 +237,20 @@ def _table(items: Sequence[ReviewItem]) -> Table:
     )
     for item in items:
         lines = item.determination.get("lines", ())
+        reasons = ", ".join(dict.fromkeys(one["code"] for one in item.determination.get("reasons", ())))
         table.add_row(
             item.patient,
             item.service_month,
             item.practitioner or "",
             _KINDS[item.kind],
-            code_list(lines),
+            code_list(lines) or reasons,
             total_amount(lines) if lines else "",
         )
     return table
 
 
 def _hint(items: Sequence[ReviewItem], where: str) -> str:
-    first = next((item for item in items if item.kind != "look"), None)
+    first = next((item for item in items if item.kind in {"release", "correction"}), None)
     if first is None:
         return f"see: caretally explain {items[0].patient} --month {items[0].service_month}"
     return f"to approve one: caretally review approve {where} {first.patient} --month {first.service_month}"

@@ -85,7 +85,7 @@ class DecisionRecord:
     who: str
     at: str
     why: str = field(repr=False)
-    document: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    document: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False)
 
     @property
     def name(self) -> str:

@@ -61,6 +61,7 @@ def explain_text(determination: Mapping[str, Any], *, labels: Mapping[str, str] 
         *((title, paper_lines(determination, key)) for key, title, _ in LISTS),
         ("Switches that differ from the default", _switches(determination)),
         ("Evidence", _evidence(determination)),
+        ("Decisions of people", _decisions(determination)),
         ("Versions", _versions(determination)),
     )
     return tuple(Section(title=title, lines=lines) for title, found in parts if (lines := tuple(found)))
@@ -262,6 +263,16 @@ def _evidence(determination: Mapping[str, Any]) -> Iterator[str]:
         yield f"diagnosis {code}: {_versioned(diagnosis['reference'], versions)}"
     for entry in evidence.get("entries", ()):
         yield f"time entry: {_versioned(entry, versions)}"
+
+
+def _decisions(determination: Mapping[str, Any]) -> Iterator[str]:
+    for one in (determination.get("evidence") or {}).get("decisions", ()):
+        document = one.get("document", {})
+        keys = ("code", "fact", "element", "value", "date", "other")
+        parts = [one["kind"], *(str(document[key]) for key in keys if document.get(key)), one.get("resource") or ""]
+        yield f"{one['at'][:10]}  {one['who']}: {' '.join(part for part in parts if part)} (decision {one['id']})"
+        if one.get("why"):
+            yield f"    why: {one['why']}"
 
 
 def _versioned(reference: str, versions: Mapping[str, str | None]) -> str:

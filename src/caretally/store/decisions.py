@@ -21,6 +21,7 @@ __all__ = [
     "DecisionRecord",
     "add_decision",
     "add_decisions",
+    "all_decisions",
     "decisions_about",
     "decisions_by_patient",
     "decisions_of",
@@ -80,6 +81,11 @@ def decisions_by_patient(store: Store, patients: Sequence[str]) -> dict[str, lis
         for one in _decisions(store, select(_t).where(_t.c.patient.in_(patients[start : start + _CHUNK]))):
             found.setdefault(one.patient, []).append(one)
     return found
+
+
+def all_decisions(store: Store) -> list[DecisionRecord]:
+    """Give every decision, oldest first."""
+    return _decisions(store, select(_t))
 
 
 def find_decision(store: Store, name: str) -> DecisionRecord | None:

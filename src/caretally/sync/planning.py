@@ -178,7 +178,7 @@ class Planner:
                 family=None,
                 reasons=(
                     Finding(
-                        code=Hold.DUPLICATE_PATIENT,
+                        code=Hold.DUPLICATE_PATIENT.value,
                         message=text.message if text else "",
                         cite=text.cite if text else "",
                         evidence=(record.patient, identity.patient),
@@ -199,7 +199,7 @@ class Planner:
             return changes
         text = self.billing.reason_texts.get(Notice.MONTH_LOCKED)
         notice = Finding(
-            code=Notice.MONTH_LOCKED,
+            code=Notice.MONTH_LOCKED.value,
             message=(text.message if text else "") + f" ({self.lock.who} on {self.lock.at[:10]})",
             cite=text.cite if text else "",
             evidence=(self.lock.name,),

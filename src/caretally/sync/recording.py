@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from caretally.errors import UsageError
-from caretally.facts import exact_json
 from caretally.facts.calendar import ServiceMonth
 from caretally.facts.decision import DecisionKind, DecisionRecord, in_force, latest
 from caretally.store.answers import find_answers, has_answer
-from caretally.store.decisions import add_decisions, decisions_about, decisions_of, find_decision
+from caretally.store.decisions import add_decisions, all_decisions, decisions_about, decisions_of, find_decision
 from caretally.sync.attestation import check_attestation
 from caretally.sync.people import PeoplesDecisions
-from caretally.sync.review import determinations_of
+from caretally.sync.review import answer_digest, determinations_of
 from caretally.sync.sinks.folder import FolderSink
 
 if TYPE_CHECKING:
@@ -36,6 +34,9 @@ _OF_THE_MONTH = frozenset(
     }
 )
 """Kinds that speak about an answer, which must be there and must be the one that the person looked at."""
+
+
+_ABOUT_PAIRS = frozenset({DecisionKind.SAME_PERSON, DecisionKind.DIFFERENT_PEOPLE})
 
 
 class DecisionRefusedError(UsageError):
@@ -99,7 +100,7 @@ class Recorder:
             self._known(draft.patient)
             check_attestation(draft.document, draft.resource)
             self._not_said_before(draft)
-        elif draft.kind in {DecisionKind.SAME_PERSON, DecisionKind.DIFFERENT_PEOPLE}:
+        elif draft.kind in _ABOUT_PAIRS:
             self._check_pair(draft)
         elif draft.kind == DecisionKind.WITHDRAW:
             checked = self._withdrawal(draft)
@@ -238,6 +239,10 @@ class Recorder:
     def _is_known(self, patient: str) -> bool:
         if has_answer(self.store, patient):
             return True
+        # A record that was joined to another one has no answers of its own any more.
+        pairs = (d for d in all_decisions(self.store) if d.kind in _ABOUT_PAIRS)
+        if any(patient in {d.resource, d.value("other")} for d in pairs):
+            return True
         return isinstance(self.sink, FolderSink) and any(
             one.get("patient") == patient for one in self.sink.determinations()
         )
@@ -248,12 +253,6 @@ class Recorder:
 
 class AlreadyRecordedError(DecisionRefusedError):
     """The same was recorded before; nothing is lost."""
-
-
-def answer_digest(document: Mapping[str, Any]) -> str:
-    """Return a digest of an answer, to prove that what a person saw is what stands; `action` is no part of it."""
-    said = {key: value for key, value in document.items() if key != "action"}
-    return sha256(exact_json.canonical(said)).hexdigest()
 
 
 def _month(text: str | None) -> ServiceMonth | None:

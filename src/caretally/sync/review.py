@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
 from caretally.billing import ClaimIdentity, OnFile, State, filed_digest
 from caretally.billing.content import LIVE, state_of
+from caretally.facts import exact_json
 from caretally.facts.calendar import ServiceMonth
+from caretally.facts.reasons import Hold
 from caretally.store import runs, staging, temporary_store
 from caretally.store.answers import answers_of, find_answers
 from caretally.store.opening import open_existing_store, store_file
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     from caretally.store.staging import StagedResource
     from caretally.sync.writes import Sink
 
-ReviewKind = Literal["release", "correction", "look"]
+ReviewKind = Literal["release", "correction", "look", "question"]
 _LOOK = frozenset({"R-HUMAN-EDIT", "W-CLAIM-ON-FILE-HELD"})
 _CORRECTIONS = frozenset({"replace", "void"})
 
@@ -33,8 +36,8 @@ class ReviewItem:
     """One patient-month of one practitioner that waits for a person.
 
     Attributes:
-        kind: ``release`` a draft, agree to a ``correction``, or ``look``: a person changed something, or a
-            released claim is held.
+        kind: ``release`` a draft, agree to a ``correction``, ``look``: a person changed something, or a claim on
+            file is held; or settle a ``question``: a hold that keeps the month from being billed.
         resources: live claims and charges of ours.
         seen: digest of what is on file now; an approval that names it is refused when the file changed since.
         determination: line of determinations.ndjson.
@@ -58,6 +61,7 @@ class ReviewItem:
             "kind": self.kind,
             "resources": list(self.resources),
             "seen": self.seen,
+            "answer": answer_digest(document),
             "status": document.get("status"),
             "family": document.get("family"),
             "action": document.get("action"),
@@ -170,11 +174,19 @@ def _kind(document: Mapping[str, Any], live: set[State]) -> ReviewKind | None:
     codes = {one.get("code") for part in ("reasons", "notices") for one in document.get(part, ())}
     if codes & _LOOK:
         return "look"
+    if document.get("status") == "hold" and Hold.MONTH_OPEN not in codes:
+        return "question"
     if not live:
         return None
     if live <= {State.DRAFT}:
         return "release" if document.get("status") == "billable" else None
     return "correction" if document.get("action") in _CORRECTIONS else None
+
+
+def answer_digest(document: Mapping[str, Any]) -> str:
+    """Return a digest of an answer, to prove that what a person saw is what stands; `action` is no part of it."""
+    said = {key: value for key, value in document.items() if key != "action"}
+    return sha256(exact_json.canonical(said)).hexdigest()
 
 
 def _version(resource: Mapping[str, Any]) -> str | None:

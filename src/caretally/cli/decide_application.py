@@ -1,0 +1,476 @@
+"""The commands by which people decide, and their options; part of ``caretally review``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from caretally.cli.failure import reported
+from caretally.cli.options import (
+    ConfigOption,
+    JsonOption,
+    MonthOption,
+    ProfileOption,
+    QuietOption,
+    StoreOption,
+    VerboseOption,
+    WhereArgument,
+    month_of,
+    settings_of,
+)
+
+# ruff: noqa: PLC0415 -- every command loads its own module, so that --help and the others need not wait for it
+
+PatientArgument = Annotated[
+    str, typer.Argument(metavar="PATIENT", help="Patient/ID, or the id alone.", show_default=False)
+]
+PatientsArgument = Annotated[
+    list[str],
+    typer.Argument(metavar="PATIENT...", help="Patient/ID, or the id alone; several may be given.", show_default=False),
+]
+PractitionerOption = Annotated[
+    str | None,
+    typer.Option("--practitioner", metavar="ID", help="This billing practitioner only.", show_default=False),
+]
+ByOption = Annotated[
+    str | None, typer.Option("--by", metavar="NAME", help="Who decides.", show_default="your account's name")
+]
+WhyOption = Annotated[
+    str, typer.Option("--why", metavar="TEXT", help="Reason, kept with the decision.", show_default=False)
+]
+SeenOption = Annotated[
+    str | None,
+    typer.Option(
+        "--seen",
+        metavar="DIGEST",
+        help="The answer that you looked at (answer in review list --json); refused when it changed since.",
+        show_default=False,
+    ),
+]
+AnyMonthOption = Annotated[
+    str | None, typer.Option("--month", "-m", metavar="YYYY-MM", help="This month only.", show_default=False)
+]
+
+
+def add_decisions(review: typer.Typer) -> None:
+    """Add the commands to ``caretally review``."""
+    for name, command in (
+        ("hold", review_hold),
+        ("release", review_release),
+        ("elect-physician", review_elect_physician),
+        ("choose-programme", review_choose_programme),
+        ("attest", review_attest),
+        ("override", review_override),
+        ("same-person", review_same_person),
+        ("different-people", review_different_people),
+        ("lock-month", review_lock_month),
+        ("unlock-month", review_unlock_month),
+        ("withdraw", review_withdraw),
+        ("decisions", review_decisions),
+    ):
+        review.command(name)(command)
+
+
+@reported
+def review_hold(
+    context: typer.Context,
+    *,
+    where: WhereArgument,
+    patients: PatientsArgument,
+    month: MonthOption,
+    practitioner: PractitionerOption = None,
+    seen: SeenOption = None,
+    by: ByOption = None,
+    why: WhyOption = "",
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    profile: ProfileOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Bill nothing of a patient-month until it is released; what is on file stays as it is."""
+    from caretally.cli.decide_command import Words, decide
+    from caretally.facts.decision import DecisionKind
+
+    settings = settings_of(
+        context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
+    )
+    words = Words(patients=patients, month=month_of(month), practitioner=practitioner, seen=seen, by=by, why=why)
+    decide(settings, DecisionKind.HOLD, where=where, words=words)
+
+
+@reported
+def review_release(
+    context: typer.Context,
+    *,
+    where: WhereArgument,
+    patients: PatientsArgument,
+    month: MonthOption,
+    practitioner: PractitionerOption = None,
+    seen: SeenOption = None,
+    by: ByOption = None,
+    why: WhyOption = "",
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    profile: ProfileOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """End a hold; drafts are released with approve."""
+    from caretally.cli.decide_command import Words, decide
+    from caretally.facts.decision import DecisionKind
+
+    settings = settings_of(
+        context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
+    )
+    words = Words(patients=patients, month=month_of(month), practitioner=practitioner, seen=seen, by=by, why=why)
+    decide(settings, DecisionKind.RELEASE, where=where, words=words)
+
+
+@reported
+def review_elect_physician(
+    context: typer.Context,
+    *,
+    where: WhereArgument,
+    patient: PatientArgument,
+    month: MonthOption,
+    practitioner: PractitionerOption = None,
+    staff: Annotated[bool, typer.Option("--staff", help="Take the staff codes after all.")] = False,
+    seen: SeenOption = None,
+    by: ByOption = None,
+    why: WhyOption = "",
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    profile: ProfileOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Bill the practitioner's own codes in a month, and leave the staff time aside."""
+    from caretally.cli.decide_command import Words, decide
+    from caretally.facts.decision import DecisionKind
+
+    settings = settings_of(
+        context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
+    )
+    words = Words(
+        patients=[patient],
+        month=month_of(month),
+        practitioner=practitioner,
+        seen=seen,
+        document={"value": "staff" if staff else "physician"},
+        by=by,
+        why=why,
+    )
+    decide(settings, DecisionKind.ELECT_PHYSICIAN, where=where, words=words)
+
+
+@reported
+def review_choose_programme(
+    context: typer.Context,
+    *,
+    where: WhereArgument,
+    patient: PatientArgument,
+    programme: Annotated[str, typer.Argument(metavar="PROGRAMME", help="ccm or pcm.", show_default=False)],
+    month: MonthOption,
+    practitioner: PractitionerOption = None,
+    seen: SeenOption = None,
+    by: ByOption = None,
+    why: WhyOption = "",
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    profile: ProfileOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Say which of two programmes is billed in a month where both could be."""
+    from caretally.cli.decide_command import Words, decide
+    from caretally.facts.decision import DecisionKind
+
+    settings = settings_of(
+        context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
+    )
+    words = Words(
+        patients=[patient],
+        month=month_of(month),
+        practitioner=practitioner,
+        seen=seen,
+        document={"value": programme},
+        by=by,
+        why=why,
+    )
+    decide(settings, DecisionKind.CHOOSE_PROGRAMME, where=where, words=words)
+
+
+@reported
+def review_attest(
+    context: typer.Context,
+    *,
+    where: WhereArgument,
+    fact: Annotated[
+        str | None,
+        typer.Argument(metavar="FACT", help="risk, mdm, pcm-element, copy-given or distinct-time.", show_default=False),
+    ] = None,
+    patient: Annotated[
+        str | None, typer.Argument(metavar="PATIENT", help="Patient/ID, or the id alone.", show_default=False)
+    ] = None,
+    value: Annotated[
+        str,
+        typer.Option(
+            "--value",
+            metavar="VALUE",
+            help="yes or no; for mdm the level; for pcm-element the element, or no:ELEMENT.",
+        ),
+    ] = "yes",
+    date: Annotated[
+        str | None,
+        typer.Option("--date", metavar="YYYY-MM-DD", help="Day on which it held or happened.", show_default=False),
+    ] = None,
+    subject: Annotated[
+        str | None,
+        typer.Option(
+            "--subject",
+            metavar="REFERENCE",
+            help="What it is about: a Condition (risk), an Encounter (distinct-time) or a CarePlan.",
+            show_default=False,
+        ),
+    ] = None,
+    practitioner: PractitionerOption = None,
+    file: Annotated[
+        str | None,
+        typer.Option("--from", metavar="FILE", help="Many at once, from a CSV file.", show_default=False),
+    ] = None,
+    by: ByOption = None,
+    why: WhyOption = "",
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    profile: ProfileOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Attest a fact that the record does not hold; the latest dated one counts."""
+    from caretally.cli.decide_command import Words, attest_from_file, decide
+    from caretally.errors import UsageError
+    from caretally.facts.decision import DecisionKind
+    from caretally.sync.attestation import attestation_document
+
+    settings = settings_of(
+        context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
+    )
+    if file is not None:
+        if fact is not None:
+            raise UsageError("a fact and --from are both given; give one of them")
+        attest_from_file(settings, where=where, path=file, by=by, why=why)
+        return
+    if fact is None or patient is None or date is None:
+        raise UsageError("name the fact, the patient and --date, or give a CSV file with --from")
+    words = Words(
+        patients=[patient],
+        practitioner=practitioner,
+        resource=subject,
+        document=attestation_document(fact, value, date),
+        by=by,
+        why=why,
+    )
+    decide(settings, DecisionKind.ATTEST, where=where, words=words)
+
+
+@reported
+def review_override(
+    context: typer.Context,
+    *,
+    where: WhereArgument,
+    patient: PatientArgument,
+    code: Annotated[str, typer.Argument(metavar="CODE", help="Code of the hold, R-….", show_default=False)],
+    month: MonthOption,
+    practitioner: PractitionerOption = None,
+    seen: SeenOption = None,
+    by: ByOption = None,
+    why: WhyOption = "",
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    profile: ProfileOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Go on in spite of a hold that asked a person to look; it holds for the evidence of now."""
+    from caretally.cli.decide_command import Words, decide
+    from caretally.facts.decision import DecisionKind
+
+    settings = settings_of(
+        context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
+    )
+    words = Words(
+        patients=[patient],
+        month=month_of(month),
+        practitioner=practitioner,
+        seen=seen,
+        document={"code": code},
+        by=by,
+        why=why,
+    )
+    decide(settings, DecisionKind.OVERRIDE, where=where, words=words)
+
+
+@reported
+def review_same_person(
+    context: typer.Context,
+    *,
+    where: WhereArgument,
+    stands: Annotated[
+        str, typer.Argument(metavar="STANDS", help="The Patient record that stands.", show_default=False)
+    ],
+    other: Annotated[
+        str, typer.Argument(metavar="OTHER", help="The other record of the same person.", show_default=False)
+    ],
+    by: ByOption = None,
+    why: WhyOption = "",
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    profile: ProfileOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Say that two Patient records are one person, who is billed once, under the first."""
+    from caretally.cli.decide_command import decide_pair
+    from caretally.facts.decision import DecisionKind
+
+    settings = settings_of(
+        context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
+    )
+    decide_pair(settings, DecisionKind.SAME_PERSON, where=where, records=(stands, other), by=by, why=why)
+
+
+@reported
+def review_different_people(
+    context: typer.Context,
+    *,
+    where: WhereArgument,
+    one: Annotated[str, typer.Argument(metavar="ONE", help="A Patient record.", show_default=False)],
+    other: Annotated[str, typer.Argument(metavar="OTHER", help="Another Patient record.", show_default=False)],
+    by: ByOption = None,
+    why: WhyOption = "",
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    profile: ProfileOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Say that two Patient records with one beneficiary identifier are two people."""
+    from caretally.cli.decide_command import decide_pair
+    from caretally.facts.decision import DecisionKind
+
+    settings = settings_of(
+        context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
+    )
+    decide_pair(settings, DecisionKind.DIFFERENT_PEOPLE, where=where, records=(one, other), by=by, why=why)
+
+
+@reported
+def review_lock_month(
+    context: typer.Context,
+    *,
+    where: WhereArgument,
+    month: MonthOption,
+    by: ByOption = None,
+    why: WhyOption = "",
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    profile: ProfileOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Close a month: no claim of it is changed, and no change proposed, until it is unlocked."""
+    from caretally.cli.decide_command import Words, decide
+    from caretally.facts.decision import DecisionKind
+
+    settings = settings_of(
+        context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
+    )
+    decide(settings, DecisionKind.LOCK_MONTH, where=where, words=Words(month=month_of(month), by=by, why=why))
+
+
+@reported
+def review_unlock_month(
+    context: typer.Context,
+    *,
+    where: WhereArgument,
+    month: MonthOption,
+    by: ByOption = None,
+    why: WhyOption = "",
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    profile: ProfileOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Open a locked month again."""
+    from caretally.cli.decide_command import Words, decide
+    from caretally.facts.decision import DecisionKind
+
+    settings = settings_of(
+        context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
+    )
+    decide(settings, DecisionKind.UNLOCK_MONTH, where=where, words=Words(month=month_of(month), by=by, why=why))
+
+
+@reported
+def review_withdraw(
+    context: typer.Context,
+    *,
+    where: WhereArgument,
+    decision: Annotated[
+        str, typer.Argument(metavar="DECISION", help="Id of the decision, from review decisions.", show_default=False)
+    ],
+    by: ByOption = None,
+    why: WhyOption = "",
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    profile: ProfileOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Take an earlier decision back by a later one; both are kept."""
+    from caretally.cli.decide_command import Words, decide
+    from caretally.facts.decision import DecisionKind
+
+    settings = settings_of(
+        context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
+    )
+    decide(settings, DecisionKind.WITHDRAW, where=where, words=Words(resource=decision, by=by, why=why))
+
+
+@reported
+def review_decisions(
+    context: typer.Context,
+    *,
+    where: WhereArgument,
+    patient: Annotated[
+        str | None, typer.Option("--patient", metavar="ID", help="About this patient only.", show_default=False)
+    ] = None,
+    month: AnyMonthOption = None,
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    profile: ProfileOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """List what people decided: when, who, what, why."""
+    from caretally.cli.decide_command import show_decisions
+
+    settings = settings_of(
+        context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
+    )
+    show_decisions(settings, where=where, patient=patient, month=None if month is None else month_of(month))
