@@ -17,6 +17,7 @@ COMMANDS = (
     ("plan",),
     ("apply",),
     ("explain",),
+    ("candidates",),
     ("review", "list"),
     ("review", "approve"),
     ("outbox", "list"),

@@ -33,6 +33,7 @@ from caretally.cli.options import (
     settings_of,
 )
 from caretally.cli.outbox_application import outbox
+from caretally.cli.outlook_application import candidates
 from caretally.cli.review_application import review
 from caretally.cli.rules_application import rules
 from caretally.cli.store_application import store_commands
@@ -228,3 +229,6 @@ def explain(
         month=month_of(month),
         practitioner=practitioner,
     )
+
+
+application.command()(candidates)

@@ -27,6 +27,11 @@ def cases(month: PatientMonth, context: RuleContext) -> tuple[Case, ...]:
     return enrolment.cases()
 
 
+def prospective_case(month: PatientMonth, context: RuleContext, practitioner: str | None) -> Case:
+    """Return the view of a practitioner who has not begun care management for a patient: no plan, no minutes."""
+    return _Enrolment(month, context).bare_case(practitioner)
+
+
 class _Enrolment:
     def __init__(self, month: PatientMonth, context: RuleContext) -> None:
         self.month = month
@@ -158,6 +163,10 @@ class _Enrolment:
         owner = next(iter(owners)) if len(owners) == 1 else None
         mine[owner].append(AttributedEntry(entry=entry, programme=programme))
         return owners if len(owners) > 1 else set()
+
+    def bare_case(self, person: str | None) -> Case:
+        """Return the case of a person without any entry."""
+        return self._case(person, (), (), ())
 
     def _case(
         self,

@@ -71,6 +71,13 @@ def initiating_visit(case: Case, programme: str) -> VisitFinding:
     )
 
 
+def visits_that_would_do(case: Case, programme: str, start: date) -> list[tuple[date, str]]:
+    """Return the visits within the window before a start that has not come yet, the last one last."""
+    earliest = years_before(start, case.policy.initiating_visit.lookback_years)
+    days = ((v.moment.date_in(case.zone), v.reference) for v in case.facts.visits if _initiates(case, programme, v))
+    return sorted(d for d in days if earliest <= d[0] <= start)
+
+
 def _initiates(case: Case, programme: str, visit: VisitFact) -> bool:
     terminology, policy = case.context.terminology, case.policy.initiating_visit
     day = visit.moment.date_in(case.zone)

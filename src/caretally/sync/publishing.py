@@ -74,7 +74,7 @@ class Publishing:
                 return False
             if narrowing.by_patient and patient not in decided:
                 return False
-            return _practitioner_asked_for(narrowing, practice, line.get("billing_practitioner"))
+            return practitioner_asked_for(narrowing, practice, line.get("billing_practitioner"))
 
         failpoint("before-determinations")
         new = (
@@ -88,10 +88,11 @@ class Publishing:
 
 def asked_for(narrowing: Narrowing, practice: Practice, determination: Determination) -> bool:
     """Whether a run is for the billing practitioner of a determination."""
-    return _practitioner_asked_for(narrowing, practice, determination.billing_practitioner)
+    return practitioner_asked_for(narrowing, practice, determination.billing_practitioner)
 
 
-def _practitioner_asked_for(narrowing: Narrowing, practice: Practice, practitioner: Any) -> bool:
+def practitioner_asked_for(narrowing: Narrowing, practice: Practice, practitioner: Any) -> bool:
+    """Whether a run is for a billing practitioner."""
     if not narrowing.by_practitioner:
         return True
     if not isinstance(practitioner, str):

@@ -85,6 +85,7 @@ class PullStep:
             month=request.month,
             zone=default_policy(request.policies, sites(request.configuration)).time_zone,
             narrowing=request.narrowing,
+            wide=request.wide,
             resource_types=types_to_read(request.tables),
             progress=request.progress,
         )

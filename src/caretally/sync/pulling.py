@@ -96,6 +96,7 @@ class PullRequest:
 
     Attributes:
         zone: the practice's, for the borders of the month.
+        wide: also patients who are not enrolled and have qualifying conditions.
     """
 
     month: ServiceMonth
@@ -103,6 +104,7 @@ class PullRequest:
     narrowing: Narrowing
     resource_types: Mapping[str, ResourceType]
     progress: Progress
+    wide: bool = False
 
 
 @dataclass(slots=True)

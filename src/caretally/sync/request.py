@@ -44,6 +44,7 @@ class RunRequest:
         policies: `tables.policy_book` of the tables, the configuration and the flags.
         store: folder or database URL as people name it; None: see `store_of`.
         write: False for a plan: nothing of the sink changes.
+        wide: also patients of a server who are not enrolled and have qualifying conditions.
         approvals: write only what people release or agree to.
         observe: told every determination with its change set, in the order of the patients.
         observe_changes: told every change set that belongs to no determination: what is taken back of a record
@@ -62,6 +63,7 @@ class RunRequest:
     store: str | None = None
     narrowing: Narrowing = field(default_factory=Narrowing)
     write: bool = True
+    wide: bool = False
     approvals: tuple[Approval, ...] | None = None
     progress: Progress = _quiet
     observe: Callable[[Planned], None] = _unobserved

@@ -35,7 +35,7 @@ def run_month(request: RunRequest) -> RunReport:
         WriteError: the sink cannot be written at all.
         LockedError: another run holds the sink or the store.
     """
-    _check(request)
+    check_request(request)
     with ExitStack() as held:
         if request.write and request.sink is not None:
             request.sink.check()
@@ -63,7 +63,8 @@ def _memory(request: RunRequest, held: ExitStack) -> Store | None:
     return held.enter_context(open_store_for_reading(location))
 
 
-def _check(request: RunRequest) -> None:
+def check_request(request: RunRequest) -> None:
+    """Refuse a request whose words do not fit together; raises UsageError."""
     if request.write and request.sink is None:
         raise UsageError("there is nowhere to write to: give --out FOLDER or --to URL")
     names = {site.name for site in sites(request.configuration)}

@@ -53,8 +53,12 @@ class Plan:
     types: Mapping[str, ResourceType]
     months: Sequence[ServiceMonth]
 
-    def find(self) -> list[Planned]:
-        """Plan the searches for everybody who matters: with care-management time, enrolled, or with a claim of ours."""
+    def find(self, *, wide: bool = False) -> list[Planned]:
+        """Plan the searches for everybody who matters: with care-management time, enrolled, or with a claim of ours.
+
+        Args:
+            wide: also who is not enrolled and has a condition that may qualify.
+        """
         programmes = tokens(rule for rule, _ in self.terminology.map(PROGRAMME_MAP).rows)
         consents = tokens(self.terminology.set(CONSENT_SET).rules)
         activities = tokens(rule for name in ACTIVITY_SETS for rule in self.terminology.set(name).rules)
@@ -66,6 +70,8 @@ class Plan:
             self._narrow("CarePlan", [("category", programmes)], []),
             self._narrow("Consent", [("category", consents)], []),
         ]
+        if wide:
+            planned.append(self._qualifying())
         claims = [("created", f"ge{first}"), ("_elements", "patient,billablePeriod")]
         charges = [("occurrence", f"ge{first}"), ("occurrence", f"le{last}"), ("_elements", "subject")]
         for name, parameters in (("Claim", claims), ("ChargeItem", charges)):
@@ -74,6 +80,14 @@ class Plan:
                 lost = "patients with a claim of ours who are no longer enrolled are not found"
                 planned.append((name, {"variants": [[*ours, *parameters]], "lost": lost, "what": "by identifier"}))
         return [one for one in planned if one[0] in self.types]
+
+    def _qualifying(self) -> Planned:
+        in_force = [("clinical-status", "active,recurrence,relapse")]
+        # The code and the documented duration are looked at page by page; nothing else of a Condition is needed.
+        elements = [("_elements", "subject,code,extension")]
+        wider = "all of them were looked through instead, which takes longer"
+        variants = [[*in_force, *elements], in_force, []]
+        return "Condition", {"variants": variants, "wider": wider, "what": "by clinical-status"}
 
     def _narrow(self, name: str, filters: Parameters, always: Parameters) -> Planned:
         """Ask as narrowly as the server takes it, at last for everybody."""

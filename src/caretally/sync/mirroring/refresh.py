@@ -134,7 +134,7 @@ class Refresh:
         narrowing = self.request.narrowing
         if not narrowing.by_patient:
             if not self._planned(FIND):
-                self._plan_slices(FIND, self._plan.find())
+                self._plan_slices(FIND, self._plan.find(wide=self.request.wide))
             self._run(FIND)
             return
         chosen = set(narrowing.patients) | self._members(narrowing.groups)

@@ -28,6 +28,7 @@ from caretally.store.runs import Gap
 from caretally.sync.failpoints import failpoint
 from caretally.sync.mirroring.intake import PRACTICE_TYPES, PageIntake
 from caretally.sync.mirroring.plan import CHANGES, FACTS, FIND, PEOPLE, Plan
+from caretally.sync.mirroring.qualifying import may_qualify
 from caretally.sync.resources import own_id, patient_of
 
 if TYPE_CHECKING:
@@ -161,6 +162,8 @@ class SliceReader:
     def _found(self, name: str, resources: Iterable[dict[str, Any]]) -> set[str]:
         kind = self.plan.types[name]
         months = {str(month) for month in self.plan.months}
+        if name == "Condition":
+            resources = [row for row in resources if may_qualify(row, self.plan.terminology)]
         people = (patient_of(row, kind) for row in resources if name not in NEEDED_TO_WRITE or _may_be_of(row, months))
         return {patient for patient in people if patient is not None}
 

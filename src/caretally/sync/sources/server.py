@@ -106,5 +106,6 @@ def _digest(request: PullRequest) -> str:
         "patients": sorted(narrowing.patients),
         "groups": sorted(narrowing.groups),
         "types": sorted(request.resource_types),
+        "wide": request.wide,
     }
     return sha256(exact_json.canonical(asked)).hexdigest()[:16]
