@@ -68,6 +68,7 @@ class Outlook:
                 configuration=self.configuration,
                 policies=policy_book(self.tables, self.configuration),
                 software_version=__version__,
+                store=self.configuration.store_url,
                 narrowing=self.narrowing,
                 write=False,
                 wide=wide,

@@ -17,6 +17,7 @@ from caretally.cli.options import (
     QuietOption,
     SiteOption,
     SourceArgument,
+    StoreOption,
     VerboseOption,
     day_of,
     month_of,
@@ -38,6 +39,7 @@ def candidates(
     practitioner: PractitionerOption = None,
     site: SiteOption = None,
     config: ConfigOption = None,
+    store: StoreOption = None,
     profile: ProfileOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -49,7 +51,9 @@ def candidates(
 
     list_candidates(
         outlook_of(
-            settings_of(context, config=config, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose),
+            settings_of(
+                context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
+            ),
             source=source,
             month=month_of(month),
             as_of=day_of(as_of),

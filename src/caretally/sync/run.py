@@ -46,11 +46,11 @@ def run_month(request: RunRequest) -> RunReport:
             memory: Store | None = store
         else:
             store = held.enter_context(temporary_store(opened_at=instant_of(request)))
-            memory, hold = _memory(request, held), None
+            memory, hold = memory_of(request, held), None
         return MonthRun(request, store, memory, hold).go()
 
 
-def _memory(request: RunRequest, held: ExitStack) -> Store | None:
+def memory_of(request: RunRequest, held: ExitStack) -> Store | None:
     """Open the store of the sink where there is one, so that a plan knows what people decided and what was answered."""
     if request.sink is not None:
         location, _ = store_of(request.sink, named=request.store, tenant=request.tenant)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -9,10 +10,11 @@ from uuid import uuid4
 
 from caretally.store import runs, staging, temporary_store
 from caretally.sync.deciding import Decider, place_of_fault, read_practice
+from caretally.sync.people import PeoplesDecisions
 from caretally.sync.publishing import asked_for, practitioner_asked_for
 from caretally.sync.pull_step import PullStep
 from caretally.sync.request import instant_of
-from caretally.sync.run import check_request
+from caretally.sync.run import check_request, memory_of
 from caretally.tables import attestations, sites
 
 if TYPE_CHECKING:
@@ -64,11 +66,15 @@ def survey(request: RunRequest, observe: Callable[[Surveyed], None]) -> SurveyRe
         IncompletePullError: so much is missing that nobody can be judged.
     """
     check_request(request)
-    with temporary_store(opened_at=instant_of(request)) as store:
-        return _survey(request, store, observe)
+    with ExitStack() as held:
+        store = held.enter_context(temporary_store(opened_at=instant_of(request)))
+        people = PeoplesDecisions.read(memory_of(request, held), request.month)
+        return _survey(request, store, people, observe)
 
 
-def _survey(request: RunRequest, store: Store, observe: Callable[[Surveyed], None]) -> SurveyReport:
+def _survey(
+    request: RunRequest, store: Store, people: PeoplesDecisions, observe: Callable[[Surveyed], None]
+) -> SurveyReport:
     run_id, pull_id, report = uuid4().hex, uuid4().hex, SurveyReport()
     issues: list[Issue] = []
     runs.begin_run(
@@ -79,7 +85,15 @@ def _survey(request: RunRequest, store: Store, observe: Callable[[Surveyed], Non
         as_of=request.as_of.isoformat(),
         started_at=instant_of(request),
     )
-    pulled = PullStep(request=request, store=store, run_id=run_id, pull_id=pull_id, issues=issues).pull()
+    pulled = PullStep(
+        request=request,
+        store=store,
+        run_id=run_id,
+        pull_id=pull_id,
+        issues=issues,
+        same_person=people.same_person,
+    ).pull()
+    people.joined = pulled.joined
     report.gaps = list(pulled.result.gaps)
     mapped = read_practice(
         store, pull_id, request.tables, sites(request.configuration), attestations(request.configuration)
@@ -94,6 +108,7 @@ def _survey(request: RunRequest, store: Store, observe: Callable[[Surveyed], Non
         practice=mapped.practice,
         versions_from_sink=False,
         sink_is_source=False,
+        people=people,
     )
     seen = decider.first_pass(issues, lambda _: None)
     report.faults |= seen.faults
