@@ -10,6 +10,7 @@ import re
 from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class ServiceMonth:
     @property
     def last_day(self) -> date:
         """Last day of the month."""
-        return date(self.year, self.month, monthrange(self.year, self.month)[1])
+        return _last_day(self.year, self.month)
 
     def contains(self, day: date) -> bool:
         """Whether a day lies in the month."""
@@ -67,6 +68,11 @@ class ServiceMonth:
     def bounds(self, zone: ZoneInfo) -> tuple[int, int]:
         """First instant of the month and first instant after it, in a zone."""
         return start_of_day(self.first_day, zone), start_of_day(self.plus(1).first_day, zone)
+
+
+@lru_cache(maxsize=1024)
+def _last_day(year: int, month: int) -> date:
+    return date(year, month, monthrange(year, month)[1])
 
 
 def start_of_day(day: date, zone: ZoneInfo) -> int:

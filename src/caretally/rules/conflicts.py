@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from caretally.facts.services import Conflict
     from caretally.rules.context import Case
 
+_REASONS: dict[str, ReasonCode] = {reason.value: reason for reason in (*Block, *Hold)}
 EXACERBATION = "acute-exacerbation"
 """PCM element of point D13: the disease became acutely worse in the month."""
 
@@ -85,7 +86,7 @@ def _without_diagnosis(found: list[Service]) -> list[Service]:
 
 def reason_code(code: str) -> ReasonCode:
     """Return the block or hold of a table's row."""
-    return Block(code) if code in {b.value for b in Block} else Hold(code)
+    return _REASONS[code]
 
 
 def other_claims(case: Case, programme: str, focus: tuple[Diagnosis, ...]) -> list[ConflictFinding]:

@@ -43,6 +43,7 @@ class _Enrolment:
         self.care_plans = [plan for plan in month.facts.care_plans if plan.status != "entered-in-error"]
         self.plans = {plan.reference: self._responsible(plan) for plan in self.care_plans}
         self.candidates = self._candidates()
+        self.zone = self._zone(next(iter(self.candidates), None))
 
     def _may_bill(self, reference: str) -> bool:
         return self.practice.practitioner(reference).role is RoleClass.PRACTITIONER
@@ -145,7 +146,7 @@ class _Enrolment:
 
     def _place(self, entry: TimeEntry, mine: dict[str | None, list[AttributedEntry]]) -> set[str]:
         """File an entry under its owner; return the owners where several remain."""
-        zone = self._zone(next(iter(self.candidates), None))
+        zone = self.zone
         day = entry.day or (local_date(entry.interval.start, zone) if entry.interval else None)
         if day is None or not touches(entry, self.first, self.last, zone):
             return set()
