@@ -89,6 +89,10 @@ def _colleague_too(draft: Draft) -> None:
             log_entry(draft, "Practitioner/N1", programme, day=draft.day(), seconds=1200, attending=who)
 
 
+def new_coverage(draft: Draft) -> str:
+    return draft.number("Coverage", len(draft.coverages))
+
+
 def _payer_changed(draft: Draft) -> None:
     """The coverage changes between two dates of service."""
     if not draft.coverages:
@@ -97,7 +101,9 @@ def _payer_changed(draft: Draft) -> None:
     types = (Coding("https://nahdo.org/sopt", draft.random.choice(("121", "111", "5"))),)
     draft.coverages[0] = replace(draft.coverages[0], end=ended)
     begun = ended + timedelta(days=1)
-    draft.coverages.append(replace(draft.coverages[0], reference="Coverage/2", start=begun, end=None, type_codes=types))
+    draft.coverages.append(
+        replace(draft.coverages[0], reference=new_coverage(draft), start=begun, end=None, type_codes=types)
+    )
     programme = draft.random.choice(tuple(draft.owners))
     for day in (draft.month.first_day, ended, begun, draft.month.last_day):
         log_entry(draft, "Practitioner/N1", programme, day=day, seconds=1800)
@@ -155,10 +161,12 @@ def _coverage(draft: Draft) -> None:
         gap = random.choice((1, 1, 4))
         types = (Coding("https://nahdo.org/sopt", random.choice(("121", "111", "5"))),)
         begun = ended + timedelta(days=gap)
-        draft.coverages.append(replace(first, reference="Coverage/2", start=begun, end=None, type_codes=types))
+        draft.coverages.append(replace(first, reference=new_coverage(draft), start=begun, end=None, type_codes=types))
     else:
         types = (Coding("https://nahdo.org/sopt", random.choice(("111", "121", "5"))),)
-        draft.coverages.append(replace(first, reference="Coverage/2", order=random.choice((None, 2)), type_codes=types))
+        draft.coverages.append(
+            replace(first, reference=new_coverage(draft), order=random.choice((None, 2)), type_codes=types)
+        )
 
 
 def _double_booked(draft: Draft) -> None:

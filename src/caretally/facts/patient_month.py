@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from datetime import date
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         ConsentFact,
         CoordinationFact,
         CoverageFact,
+        Fact,
         HospiceFact,
         PatientFact,
         StayFact,
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from caretally.facts.decision import DecisionRecord
     from caretally.facts.record import AllergyFact, EmergencyFact, GoalFact, MedicationFact
     from caretally.facts.time_entry import TimeEntry
+
+
+F = TypeVar("F", bound="Fact")
+_SEVERAL = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +63,31 @@ class PatientFacts:
     goals: tuple[GoalFact, ...] = ()
     emergencies: tuple[EmergencyFact, ...] = ()
     coordination: tuple[CoordinationFact, ...] = ()
+
+    def in_order(self) -> PatientFacts:
+        """Return the same facts in the order of their references, so that no answer hangs on the source's order."""
+        return replace(
+            self,
+            entries=tuple(sorted(self.entries, key=lambda e: (e.reference, e.copy_number))),
+            conditions=_by_reference(self.conditions),
+            care_plans=_by_reference(self.care_plans),
+            consents=_by_reference(self.consents),
+            coverages=_by_reference(self.coverages),
+            visits=tuple(sorted(self.visits, key=lambda v: (v.reference, v.codes))),
+            stays=_by_reference(self.stays),
+            hospices=_by_reference(self.hospices),
+            claim_lines=tuple(sorted(self.claim_lines, key=lambda c: (c.reference, c.service_date, c.code))),
+            care_team_leads=tuple(sorted(self.care_team_leads)),
+            medications=_by_reference(self.medications),
+            allergies=_by_reference(self.allergies),
+            goals=_by_reference(self.goals),
+            emergencies=_by_reference(self.emergencies),
+            coordination=_by_reference(self.coordination),
+        )
+
+
+def _by_reference(facts: tuple[F, ...]) -> tuple[F, ...]:
+    return facts if len(facts) < _SEVERAL else tuple(sorted(facts, key=lambda fact: fact.reference))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

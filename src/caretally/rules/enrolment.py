@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from caretally.facts.calendar import local_date
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 def cases(month: PatientMonth, context: RuleContext) -> tuple[Case, ...]:
     """Return one case for each billing practitioner of a patient-month, and one without for minutes left over."""
-    enrolment = _Enrolment(month, context)
+    enrolment = _Enrolment(replace(month, facts=month.facts.in_order()), context)
     return enrolment.cases()
 
 
