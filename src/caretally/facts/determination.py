@@ -126,11 +126,14 @@ class GateResult:
     cite: str = ""
     reasons: tuple[str, ...] = ()
     """Every code that the gate gave; `reason` is the first."""
+    held: bool = False
+    """Whether all of them are holds: a person could still open the gate."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the gate of the trace."""
         return {
             "reasons": list(self.reasons),
+            "held": self.held,
             "gate": self.gate,
             "programme": self.programme,
             "passed": self.passed,

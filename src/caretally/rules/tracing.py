@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from caretally.facts.determination import Evidence, GateResult, Trace
 from caretally.facts.intervals import Interval
+from caretally.facts.reasons import Hold
 from caretally.rules.coverages import in_force
 from caretally.rules.ladder import add_on_cap, is_facility, last_service_date, lines_of, rate_of
 from caretally.rules.rulings import decisions_in_evidence
@@ -81,6 +82,7 @@ def trace_of(decision: Decision, closes_on: date) -> Trace:
             evidence=gate.evidence,
             cite=case.text(gate.reasons[0][0].value).cite if gate.reasons else "",
             reasons=tuple(code.value for code, _, _ in gate.reasons),
+            held=bool(gate.reasons) and all(isinstance(code, Hold) for code, _, _ in gate.reasons),
         )
         for j in judged
         for gate in j.gates
