@@ -8,6 +8,7 @@
     people = {X1 = {role = "non-clinical", group = "GRP1"}}        further people, or changes to those there are
     double_bookings = [{performer = "Practitioner/N1", entry = "Encounter/time-1", other_entry = "E/x", seconds = 60}]
     duplicate_of = ["Patient/other"]
+    decisions = [{kind = "hold", who = "ann", at = "2025-04-02T10:00:00Z", document = {}}]
     as_of = "2025-04-03"
     attest = {incident-to = ["2025-01-01", "2025-12-31"]}    what the practice vouches for; the end may be absent
     fact = [["medications", "MedicationFact", {reference = "..."}]]  a new fact where the builder makes none
@@ -31,6 +32,7 @@ from zoneinfo import ZoneInfo
 import caretally.facts
 from caretally.facts.calendar import ServiceMonth
 from caretally.facts.codes import Coding
+from caretally.facts.decision import DecisionRecord
 from caretally.facts.intervals import Interval
 from caretally.facts.moment import Moment
 from caretally.facts.patient_month import DoubleBooking, PatientFacts, PatientMonth
@@ -49,7 +51,7 @@ START: dict[str, Any] = {"id": "T", "month": "2025-03", "entries": TWENTY}
 """Every key that a case does not name: twenty minutes of a nurse in March 2025."""
 CHANGES = frozenset(
     {"change", "add", "remove", "patient", "sites", "people", "double_bookings", "duplicate_of", "as_of"}
-    | {"attest", "fact"}
+    | {"attest", "fact", "decisions"}
 )
 _MODULES = tuple(
     importlib.import_module(f"caretally.facts.{module.name}")
@@ -91,6 +93,7 @@ def question(case: dict[str, Any], policy: dict[str, Any]) -> tuple[PatientMonth
         facts=facts,
         double_bookings=tuple(DoubleBooking(**row) for row in case.get("double_bookings", [])),
         duplicate_of=tuple(case.get("duplicate_of", ())),
+        decisions=tuple(_decision(i, row) for i, row in enumerate(case.get("decisions", []), 1)),
     )
     context = builder.context()
     sites = tuple(changed(Site(name=row["name"]), row, builder.zone) for row in case.get("sites", []))
@@ -103,6 +106,11 @@ def question(case: dict[str, Any], policy: dict[str, Any]) -> tuple[PatientMonth
 
 def _end(span: list[str]) -> date | None:
     return date.fromisoformat(span[1]) if len(span) > 1 else None
+
+
+def _decision(number: int, row: dict[str, Any]) -> DecisionRecord:
+    blank: dict[str, Any] = {"practitioner": None, "resource": None, "service_month": "2025-03", "why": "because"}
+    return DecisionRecord(**{"id": f"d{number}", "patient": "Patient/pat", **blank, **row})
 
 
 def decide_all(case: dict[str, Any], policy: dict[str, Any] | None = None) -> tuple[Determination, ...]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from caretally.facts.policy import Policy
 from caretally.facts.reasons import Notice
+from caretally.rules.conflicts import switch_value
 from caretally.rules.contradictions import contradictions
 from caretally.rules.findings import distinct, finding, spoken
 from caretally.rules.ladder import rate_of
@@ -14,8 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from caretally.facts.determination import Finding
+    from caretally.rules.context import Case
     from caretally.rules.decision import Decision
     from caretally.rules.judging import Judged
+
+
+_STANDARD = Policy()
 
 
 def notices(decision: Decision) -> tuple[Finding, ...]:
@@ -42,7 +48,23 @@ def notices(decision: Decision) -> tuple[Finding, ...]:
     if ledger.other_codes:
         found.append(finding(case, Notice.UNUSED_SEPARATE_CODE, ", ".join(ledger.other_codes)))
     found += [finding(case, code, said, evidence) for code, said, evidence in contradictions(case)]
+    if switched := _switched(case):
+        found.append(finding(case, Notice.POLICY_USED, ", ".join(switched)))
     return tuple(distinct(found))
+
+
+def _switched(case: Case) -> list[str]:
+    """Return the switches that differ from their default, with what set them; the zone is no reading of a rule."""
+    return [
+        f"{name} = {switch_value(case.policy, name)} by {origin}"
+        for name, origin in sorted(case.effective.origins.items())
+        if name != "zone"
+        and not name.startswith("caps.")
+        and switch_value(case.policy, name) != switch_value(_STANDARD, name)
+    ] + [
+        f"caps.{code} = {units} by {case.effective.origins.get(f'caps.{code}', 'default')}"
+        for code, units in sorted(case.policy.caps.items())
+    ]
 
 
 def _money(decision: Decision, taken: Judged) -> Iterator[Finding]:

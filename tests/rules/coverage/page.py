@@ -14,7 +14,7 @@ from caretally.facts.policy import Policy
 from tests.rules import test_reasons
 from tests.rules.builder import tables
 from tests.rules.coverage import generated, terminology
-from tests.rules.coverage.pairs import Pair, WrittenPair, elsewhere, undeciding, written
+from tests.rules.coverage.pairs import Pair, WrittenPair, elsewhere, never, undeciding, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -60,7 +60,7 @@ def rows() -> list[str]:
     found += [f"place of service {p} facility" for p in sorted(services.facility_places - services.blocked_places)]
     found += [f"conflict {conflict.name}" for conflict in services.conflicts]
     found += [f"switch {name}" for name in switches(Policy)]
-    return list(dict.fromkeys([*found, *terminology.rows()]))
+    return [row for row in dict.fromkeys([*found, *terminology.rows()]) if row not in never()]
 
 
 def switches(model: type[BaseModel], prefix: str = "") -> Iterable[str]:
@@ -97,9 +97,14 @@ def all_pairs() -> list[Pair]:
     return [*found, *generated.pairs(), *terminology.pairs()]
 
 
-def missing_rows(pair: Pair) -> set[str]:
+@lru_cache
+def decided() -> tuple[tuple[Pair, set[str], set[str]], ...]:
+    """Return every pair with what its two cases show, each decided once."""
+    return tuple((pair, pair.shows(), pair.just_not()) for pair in all_pairs())
+
+
+def missing_rows(pair: Pair, difference: set[str]) -> set[str]:
     """Return what a pair claims to show and does not."""
-    difference = pair.difference()
     if pair.effect is not None:
         return set() if pair.effect in difference else {pair.effect}
     return {row for row in pair.rows if not row.startswith("switch ")} - difference
@@ -108,12 +113,15 @@ def missing_rows(pair: Pair) -> set[str]:
 @lru_cache
 def shown_by() -> Mapping[str, list[str]]:
     """Return, for each row, the names of the pairs that show it."""
-    known = set(rows())
+    known = {*rows(), *never()}
     found: defaultdict[str, list[str]] = defaultdict(list)
-    for pair in all_pairs():
-        # A pair shows what it names, and also every other row that only its first case shows.
-        named = set(pair.rows)
-        for row in sorted(named | (pair.difference() & known)):
+    for pair, _, _ in decided():
+        for row in pair.rows:
+            found[row].append(pair.name)
+    # A pair shows what it names, and also every other row that only its first case shows.
+    for pair, first, second in decided():
+        passed = {row for row in second - first if row.startswith("gate ") and row.endswith(" passed")}
+        for row in sorted((((first - second) | passed) & known) - set(pair.rows)):
             found[row].append(pair.name)
     for told in elsewhere():
         found[told["row"]].append(f"{told['with']}; not: {told['without']}")
@@ -152,7 +160,7 @@ def page() -> str:
     """Return the text of the page."""
     by_row, everything = shown_by(), rows()
     totals = Counter(kind_of(row) for row in everything)
-    pairs = len(all_pairs())
+    pairs = len(decided())
     lines = [
         "# What the cases cover",
         "",
@@ -179,6 +187,8 @@ def page() -> str:
         lines.append("")
     lines += ["## Value sets on which no decision about a month rests", "", "| Set | What it is for |", "| --- | --- |"]
     lines += [f"| {name} | {why} |" for name, why in undeciding().items()]
+    lines += ["", "## What cannot be shown", "", "| Row | Why |", "| --- | --- |"]
+    lines += [f"| {row} | {why} |" for row, why in never().items()]
     return "\n".join([*lines, ""])
 
 

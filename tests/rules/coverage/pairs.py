@@ -45,10 +45,6 @@ class Pair:
     effect: str | None = None
     """What the first case shows and the second does not, where that is not the name of a row."""
 
-    def difference(self) -> set[str]:
-        """Return what only the first case shows."""
-        return self.shows() - self.just_not()
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenPair:
@@ -119,4 +115,11 @@ def elsewhere() -> tuple[dict[str, str], ...]:
 def undeciding() -> dict[str, str]:
     """Return the value sets that no decision rests on, and what they are for."""
     found: dict[str, str] = tomllib.loads((FOLDER / "elsewhere.toml").read_text())["undeciding"]
+    return found
+
+
+@lru_cache
+def never() -> dict[str, str]:
+    """Return the rows that no facts can show, and why."""
+    found: dict[str, str] = tomllib.loads((FOLDER / "elsewhere.toml").read_text())["never"]
     return found

@@ -164,8 +164,6 @@ def _idle(coding: Coding, day: date) -> Case:
 
 SETS: dict[str, tuple[str, Callable[[Coding, date], Case], dict[str, Any]]] = {
     "separately-billed": ("code X-SEPARATE-CODE", _entry_with, {}),
-    "initiating-visit": ("gate ccm initiating-visit passed", _visit_with(), {}),
-    "initiating-visit-pin": ("gate pin initiating-visit passed", _visit_with(programme="pin"), {}),
     "global-period-10": ("code R-GLOBAL-REVIEW", _surgery, {}),
     "global-period-90": ("code R-GLOBAL-REVIEW", _surgery, {}),
     "initiating-visit-telehealth": (
@@ -184,6 +182,29 @@ SETS: dict[str, tuple[str, Callable[[Coding, date], Case], dict[str, Any]]] = {
     "activities-not-counted": ("code X-ACTIVITY", _idle, {}),
 }
 """Sets whose rows are tried through facts: what the row brings about, and the case."""
+
+
+def _visits() -> Iterable[Pair]:
+    """Yield a pair for each row of each set that starts a programme."""
+    for name, programme in _starting().items():
+        for rule in tables().terminology.set(name).rules:
+            effect = f"gate {programme} initiating-visit passed"
+            yield _pair(name, rule, effect, _visit_with(programme=programme))
+
+
+def _starting() -> dict[str, str]:
+    """Return the sets of initiating visits, each with a programme that it starts."""
+    found: dict[str, str] = {}
+    for programme in tables().services.programmes.values():
+        for name in programme.initiating_visits:
+            found.setdefault(name, programme.name)
+    return found
+
+
+def _starts_nothing(name: str) -> bool:
+    """Whether a set of initiating visits belongs to no programme of the tables."""
+    refusals = {"initiating-visit-tcm", "initiating-visit-telehealth"}
+    return name.startswith("initiating-visit") and name not in {*refusals, *_starting()}
 
 
 def _tcm(rule: CodeRule) -> Pair:
@@ -348,7 +369,7 @@ def rows() -> Iterable[str]:
     terminology = tables().terminology
     conflicting = {c.code_set for c in tables().services.conflicts}
     for name, found in terminology.sets.items():
-        if name in undeciding():
+        if name in undeciding() or _starts_nothing(name):
             continue
         for rule in found.rules:
             yield f"terminology {name} {rule.code}" if name in conflicting else f"terminology {label(name, rule)}"
@@ -363,6 +384,7 @@ def pairs() -> Iterable[Pair]:
     for name, (effect, build, policy) in SETS.items():
         for rule in tables().terminology.set(name).rules:
             yield _pair(name, rule, effect, build, policy)
+    yield from _visits()
     for rule in tables().terminology.set("initiating-visit-tcm").rules:
         yield _tcm(rule)
     yield from _groups()
