@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from datetime import date
 from io import BytesIO
 from itertools import combinations
 from typing import Any
@@ -12,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pypdf import PdfReader
 
-from caretally.billing import ProfessionalClaim
 from caretally.billing.professional_claim import Name
 from caretally.facts.plain_text import plain_text
 from caretally.reports.cms1500 import LETTERS, Cms1500, cms1500, money
@@ -20,11 +18,7 @@ from caretally.reports.cms1500_pdf import CAPTION_SIZE, PAGE, Cell, cells, cms15
 from tests.billing.claim_samples import FACILITY, SITE, read
 from tests.reports.test_claim_837p import CLAIMS
 
-SIGNED = date(2025, 2, 10)
-
-
-def form(claim: ProfessionalClaim) -> Cms1500:
-    return cms1500(claim, signed_on=SIGNED)
+form = cms1500
 
 
 @pytest.mark.parametrize("name", CLAIMS)
@@ -33,6 +27,7 @@ def test_each_box_says_what_the_claim_says(name: str) -> None:
     boxes = form(claim).boxes
     assert boxes["1a"] == claim.member_id
     assert boxes["3"] == "05 11 1948"
+    assert boxes.get("31 date") == ("02 10 2025" if claim.signatures_on_file else None)
     assert boxes["26"] == claim.account_number
     assert boxes["25"] == claim.billing.tin
     assert boxes["33a"] == claim.billing.npi

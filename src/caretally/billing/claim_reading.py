@@ -69,6 +69,7 @@ class ClaimReader:
             reference=f"Claim/{claim.get('id')}",
             state=_state(claim, withdrawal, frequency),
             service_month=text(as_dict(claim.get("billablePeriod")).get("start"))[:7],
+            created=_day(claim.get("created")),
             professional=_code(claim.get("type")) == "professional" and claim.get("use") == "claim",
             account_number=identifier_value(claim, ACCOUNT_NUMBER) or "",
             frequency=frequency if isinstance(frequency, str) else ORIGINAL,

@@ -91,6 +91,7 @@ class ProfessionalClaim:
     state: Literal["draft", "released", "void", "taken-back"]
     service_month: str
     """``2025-01``."""
+    created: date | None
     professional: bool
     account_number: str
     frequency: str

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from caretally.cli.config_application import config_commands
+from caretally.cli.export_application import export
 from caretally.cli.failure import reported
 from caretally.cli.keys_application import keys
 from caretally.cli.options import (
@@ -232,3 +233,4 @@ def explain(
 
 
 application.command()(candidates)
+application.command()(export)

@@ -54,18 +54,13 @@ class Cms1500:
         }
 
 
-def cms1500(claim: ProfessionalClaim, *, signed_on: date | None = None) -> Cms1500:
-    """Return the form of a claim.
-
-    Args:
-        claim: what of it is missing leaves its box empty.
-        signed_on: date that stands in box 31.
-    """
+def cms1500(claim: ProfessionalClaim) -> Cms1500:
+    """Return the form of a claim; what of it is missing leaves its box empty."""
     boxes = {
         **_insured(claim),
         **_patient(claim),
         **_condition(claim),
-        **_providers(claim, signed_on),
+        **_providers(claim),
         **_amounts(claim),
     }
     kept = {box: text for box, text in boxes.items() if text}
@@ -132,7 +127,7 @@ def _condition(claim: ProfessionalClaim) -> dict[str, str]:
     return found | {f"21 {letter}": code.replace(".", "").upper() for letter, code in codes}
 
 
-def _providers(claim: ProfessionalClaim, signed_on: date | None) -> dict[str, str]:
+def _providers(claim: ProfessionalClaim) -> dict[str, str]:
     billing, facility = claim.billing, claim.facility
     where = (facility.name, facility.npi, facility.address) if facility else None
     name, npi, address = where or (_provider_name(billing), billing.npi, billing.address)
@@ -142,7 +137,7 @@ def _providers(claim: ProfessionalClaim, signed_on: date | None) -> dict[str, st
         "26": claim.account_number,
         "27": {True: "YES", False: "NO", None: ""}[claim.accepts_assignment],
         "31": _ON_FILE if claim.signatures_on_file else "",
-        "31 date": _day(signed_on) if claim.signatures_on_file else "",
+        "31 date": _day(claim.created) if claim.signatures_on_file else "",
         "32": plain_text(name),
         **_place_of("32", address),
         "32a": npi or "",

@@ -185,6 +185,20 @@ def open_store_for_reading(location: str | Path) -> Store:
     return open_existing_store(location)
 
 
+def store_target(store: Store) -> str:
+    """Return what a store belongs to, as in `StoreBinding.target`.
+
+    Raises:
+        StoreUnusableError: it belongs to nothing yet.
+    """
+    table = schema.store_binding
+    with store.reading() as connection:
+        found = connection.execute(select(table.c.target)).scalar()
+    if found is None:
+        raise StoreUnusableError(f"the store {store.place} belongs to nothing yet: run apply first")
+    return str(found)
+
+
 def temporary_store(*, opened_at: str) -> Store:
     """Make a store that is deleted when it is closed, for a plan that must leave no trace."""
     folder = Path(tempfile.mkdtemp(prefix="caretally-"))

@@ -298,3 +298,29 @@ mirror_note = Table(
     Column("document", Text, nullable=False),
     PrimaryKeyConstraint("mirror_id", "ordinal"),
 )
+
+interchange = Table(
+    "interchange",
+    metadata,
+    # Between these two a control number is used once.
+    Column("sender", Text, nullable=False),
+    Column("receiver", Text, nullable=False),
+    Column("control_number", BigInteger, nullable=False),
+    Column("production", Boolean, nullable=False),
+    Column("made_at", Text, nullable=False),
+    PrimaryKeyConstraint("sender", "receiver", "control_number"),
+)
+
+interchange_claim = Table(
+    "interchange_claim",
+    metadata,
+    Column("sender", Text, nullable=False),
+    Column("receiver", Text, nullable=False),
+    Column("control_number", BigInteger, nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("account_number", Text, nullable=False),
+    # 1 original, 7 replacement, 8 void
+    Column("frequency", Text, nullable=False),
+    PrimaryKeyConstraint("sender", "receiver", "control_number", "ordinal"),
+    Index(None, "account_number"),
+)

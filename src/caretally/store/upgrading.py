@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from caretally.store.opening import Store
 
-HEAD = "0004"
+HEAD = "0005"
 """Latest migration; revisions are numbered, so that a newer store can be told from a damaged one."""
 
 
