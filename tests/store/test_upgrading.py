@@ -15,7 +15,7 @@ from sqlalchemy import text
 from tests.postgresql import PostgresServer
 
 from caretally.facts import exact_json
-from caretally.store import StoreBinding, open_existing_store, open_store
+from caretally.store import StoreBinding, open_existing_store, open_store, schema
 from caretally.store.decisions import decisions_of
 from caretally.store.errors import StoreUpgradeError, StoreVersionError, StoreWriteError
 from caretally.store.upgrading import HEAD
@@ -123,11 +123,29 @@ def test_without_a_copy_nothing_changes(left: Path, monkeypatch: pytest.MonkeyPa
     database.close()
 
 
+OF_0002 = frozenset(
+    {
+        "store_binding",
+        "run",
+        "pull",
+        "pull_gap",
+        "staged_resource",
+        "issue",
+        "determination",
+        "change_intent",
+        "change_outcome",
+        "decision",
+        "ledger_entry",
+    }
+)
+
+
 def test_a_database_of_an_older_version_waits_for_a_backup(postgresql: PostgresServer) -> None:
     url = postgresql.database()
     with open_store(url, binding=BINDING, opened_at="x") as store, store.writing() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))
-        connection.execute(text("DROP TABLE lease"))
+        for table in schema.metadata.tables.keys() - OF_0002:
+            connection.execute(text(f"DROP TABLE {table} CASCADE"))
     with pytest.raises(StoreUpgradeError, match=r"pg_dump.*caretally store upgrade --backed-up") as caught:
         open_store(url, binding=BINDING, opened_at="x")
     assert caught.value.exit_code == 3
