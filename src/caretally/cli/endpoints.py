@@ -156,6 +156,8 @@ def server_settings(
         max_pages=table.max_pages,
         max_response_bytes=table.max_response_bytes,
         max_in_flight=table.max_in_flight,
+        max_export_file_bytes=table.max_export_file_bytes,
+        export_file_origins=tuple(table.export_file_origins),
         allowed_alias_bases=tuple(table.allowed_alias_bases),
         user_agent=f"caretally/{__version__}",
         verify_certificate=table.verify_certificate,

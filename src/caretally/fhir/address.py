@@ -78,6 +78,34 @@ class ServiceBase:
             )
         return url
 
+    def check_file(self, address: str, other_origins: Sequence[str], *, with_credentials: bool) -> httpx.URL:
+        """Parse the address of an export's file and make sure that it may be asked for.
+
+        Args:
+            address: as the server gave it; one that names an alias of the base is rewritten.
+            other_origins: ``https://host`` of other places that may hold files; they never get our token.
+            with_credentials: whether the file wants our token.
+
+        Raises:
+            ForeignAddressError: it lies elsewhere, or would take the token elsewhere.
+        """
+        url = parsed_address(address)
+        for alias in self._aliases:
+            if alias.holds(url) and not self._prefix.holds(url):
+                url = parsed_address(self._rebased(url, alias))
+        if (url.scheme, url.raw_host, url.port) == (self._prefix.scheme, self._prefix.host, self._prefix.port):
+            return url
+        if _origin(url) not in {_origin(parsed_address(one)) for one in other_origins}:
+            raise ForeignAddressError(
+                f"the export names a file at {_origin(url)}, which is not the server: nothing was sent to it. If files "
+                f"really lie there, add it to export_file_origins of [server]"
+            )
+        if with_credentials:
+            raise ForeignAddressError(
+                f"the export names a file at {_origin(url)} that wants our token, which goes to the server itself only"
+            )
+        return url
+
     def resolve(self, link: str, *, resource_type: str) -> str:
         """Give the absolute address of a page link, rewritten to the base when it names an alias of ours.
 

@@ -71,6 +71,28 @@ def read_body(
     return bytes(body)
 
 
+def write_body_to(
+    response: httpx.Response, write: Callable[[bytes], object], *, exchange: Exchange, max_bytes: int
+) -> int:
+    """Unpack a streamed answer piece by piece into `write`; return the number of bytes.
+
+    A file of an export has no deadline as a whole: each silence is bounded by the client's own time-out.
+
+    Raises:
+        AnswerTooLargeError, TruncatedAnswerError, UnreadableAnswerError, httpx.HTTPError: see `read_body`.
+    """
+    size = 0
+    for part in _unpacked(response, exchange):
+        size += len(part)
+        if size > max_bytes:
+            raise AnswerTooLargeError(
+                f"{exchange}, but the file has more than {max_bytes} bytes; raise max_export_file_bytes of [server] if "
+                "that is right"
+            )
+        write(part)
+    return size
+
+
 def read_beginning(response: httpx.Response, *, max_bytes: int, deadline: float, clock: Callable[[], float]) -> bytes:
     """Read what can be read of an error's body; what is too large, too slow or broken is simply left out."""
     body = bytearray()

@@ -89,6 +89,13 @@ class Capabilities:
         return "export" in self.operations
 
     @property
+    def patient_export(self) -> bool:
+        """Whether Bulk Data export of all patients is offered."""
+        return bool({"patient-export"} & (self.resource("Patient").operations | self.operations)) or (
+            "export" in self.resource("Patient").operations
+        )
+
+    @property
     def group_export(self) -> bool:
         """Whether Bulk Data export of a Group is offered."""
         group = self.resource("Group").operations | self.operations

@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, Self
 
-from caretally.fhir import capability, conditional, reading, searching, writing
-from caretally.fhir.transport import Transport
+from caretally.fhir import bulk, capability, conditional, reading, searching, writing
+from caretally.fhir.transport import Request, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
     from types import TracebackType
 
     from caretally.fhir.bridge import BridgeClient
@@ -86,6 +87,15 @@ class FhirServer:
         parameters = self.identifier_parameters(resource_type, system, value)
         pages = self.search(resource_type, parameters, exact=True, fresh=True)
         return [resource for page in pages for resource in page.resources]
+
+    def time(self) -> datetime | None:
+        """Give the server's clock, from a small question; None when its answers have no ``Date``.
+
+        Raises:
+            SourceError: see `Transport.send`.
+        """
+        url = self.transport.base.address("Patient", [("_count", "1"), ("_elements", "id")])
+        return bulk.server_time(self.transport.send(Request(method="GET", url=url)).headers)
 
     def read(self, resource_type: str, resource_id: str, *, exact: bool = False) -> reading.ReadResult | None:
         """Read one resource; None when it never was there; see `reading.read`."""

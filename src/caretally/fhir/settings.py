@@ -107,6 +107,8 @@ class ServerSettings:
         max_pages: of one search.
         max_response_bytes: of one answer, after decompression.
         max_in_flight: requests at one time.
+        max_export_file_bytes: of one file of a Bulk Data export, unpacked.
+        export_file_origins: other places where files of an export may lie; they never get the token.
         allowed_alias_bases: other addresses under which the server writes its own links, for example behind a
             proxy; links to them are rewritten to `base_url`.
         extra_headers: sent with each request to `base_url`; may hold API keys.
@@ -126,6 +128,8 @@ class ServerSettings:
     max_pages: int = 10_000
     max_response_bytes: int = 256 * MEBIBYTE
     max_in_flight: int = 4
+    max_export_file_bytes: int = 64 * 1024 * MEBIBYTE
+    export_file_origins: tuple[str, ...] = ()
     allowed_alias_bases: tuple[str, ...] = ()
     user_agent: str = "caretally"
     extra_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -139,6 +143,8 @@ class ServerSettings:
         """Check everything once, so that a wrong setting is named before the first request."""
         base = checked_base_url(self.base_url, setting="base_url")
         aliases = tuple(checked_base_url(alias, setting="allowed_alias_bases") for alias in self.allowed_alias_bases)
+        origins = tuple(checked_base_url(one, setting="export_file_origins") for one in self.export_file_origins)
+        object.__setattr__(self, "export_file_origins", origins)
         object.__setattr__(self, "base_url", base)
         object.__setattr__(self, "allowed_alias_bases", aliases)
         object.__setattr__(self, "extra_headers", MappingProxyType(dict(self.extra_headers)))
@@ -154,6 +160,7 @@ class ServerSettings:
             "page_size": self.page_size,
             "max_pages": self.max_pages,
             "max_response_bytes": self.max_response_bytes,
+            "max_export_file_bytes": self.max_export_file_bytes,
             "max_in_flight": self.max_in_flight,
         }
         for name, number in numbers.items():

@@ -12,7 +12,7 @@ import httpx
 import structlog
 
 from caretally.fhir.address import ServiceBase, origin_of
-from caretally.fhir.body import ACCEPTED_ENCODINGS, parse_fhir_json, read_beginning, read_body
+from caretally.fhir.body import ACCEPTED_ENCODINGS, parse_fhir_json, read_beginning, read_body, write_body_to
 from caretally.fhir.client import http_client, is_certificate_fault
 from caretally.fhir.credentials import Credentials, credentials_for
 from caretally.fhir.errors import (
@@ -29,9 +29,10 @@ from caretally.fhir.settings import MEBIBYTE, ServerSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
 FHIR_JSON = "application/fhir+json"
-FIRST_REDIRECT, FIRST_ERROR, NOT_MODIFIED = 300, 400, 304
+OK, ACCEPTED, FIRST_REDIRECT, NOT_MODIFIED, FIRST_ERROR = 200, 202, 300, 304, 400
 MOST_ERROR_BYTES = MEBIBYTE
 
 log = structlog.get_logger(__name__)
@@ -48,6 +49,7 @@ class Request:
         headers: besides those the transport sets.
         content: body bytes.
         exact: read amounts in the answer as Decimal with each digit.
+        body_matters: whether an accepted answer (202) without FHIR JSON in it is an error.
     """
 
     method: str
@@ -56,6 +58,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     content: bytes | None = field(default=None, repr=False)
     exact: bool = False
+    body_matters: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +141,65 @@ class Transport:
         answer: Answer = policy(self._authorized, request)
         return answer
 
+    def download(self, address: str, path: Path, *, accept: str, with_credentials: bool) -> int:
+        """Write the answer to a GET into a file, unpacked, repeating it from the beginning where it is cut.
+
+        Args:
+            address: at or below the base, on its origin, or on one of ``export_file_origins``.
+            path: file; what is in it is replaced.
+            accept: content type to ask for.
+            with_credentials: whether the file wants our token; it goes to the base's own origin only.
+
+        Returns:
+            Number of bytes.
+
+        Raises:
+            ForeignAddressError: the address lies elsewhere; nothing was sent.
+            SourceError: see `send`; ``AnswerTooLargeError`` past ``max_export_file_bytes``.
+        """
+        url = self.base.check_file(address, self.settings.export_file_origins, with_credentials=with_credentials)
+        exchange = Exchange(method="GET", path="(export file)")
+
+        def tell(seconds: float, attempt: int) -> None:
+            wait = int(seconds * MILLISECONDS)
+            log.warning("download will be repeated", path=exchange.path, attempt=attempt, wait_milliseconds=wait)
+
+        def once() -> int:
+            authorization = self.credentials.authorization() if with_credentials else None
+            try:
+                return self._fetch(url, path, accept, authorization, exchange)
+            except AuthenticationError:
+                if not with_credentials or not self.credentials.renew(authorization):
+                    raise
+            return self._fetch(url, path, accept, self.credentials.authorization(), exchange)
+
+        policy = retrying(self.settings.retry, Sending.READ, sleep=self._sleep, before_sleep=tell)
+        size: int = policy(once)
+        return size
+
+    def _fetch(self, url: httpx.URL, path: Path, accept: str, authorization: str | None, exchange: Exchange) -> int:
+        headers = {"Accept": accept, "Accept-Encoding": ACCEPTED_ENCODINGS, "User-Agent": self.settings.user_agent}
+        if authorization is not None:
+            headers |= {**self.settings.extra_headers, "Authorization": authorization}
+        started = self._clock()
+        try:
+            with self._in_flight, self._client.stream("GET", url, headers=headers) as response:
+                answered = Exchange(method="GET", path=exchange.path, status=response.status_code)
+                if response.status_code != OK:
+                    deadline = started + self.settings.answer_seconds
+                    beginning = read_beginning(
+                        response, max_bytes=MOST_ERROR_BYTES, deadline=deadline, clock=self._clock
+                    )
+                    raise self._refused(answered, response, beginning)
+                with path.open("wb") as file:
+                    size = write_body_to(
+                        response, file.write, exchange=answered, max_bytes=self.settings.max_export_file_bytes
+                    )
+        except httpx.HTTPError as error:
+            raise self._no_answer(error, exchange) from error
+        self._log(answered, started, size)
+        return size
+
     def _authorized(self, request: Request) -> Answer:
         """Send once; when the credentials were refused and can be renewed, once more."""
         authorization = self.credentials.authorization()
@@ -191,6 +253,8 @@ class Transport:
         )
         self._log(answered, started, len(body))
         content_type = response.headers.get("content-type", "")
+        if not request.body_matters and response.status_code == ACCEPTED:
+            body = b""  # words for a person about how far it is
         document = parse_fhir_json(body, content_type, exchange=answered, exact=request.exact) if body else None
         return Answer(status=response.status_code, headers=response.headers, document=document, exchange=answered)
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from caretally.store.opening import Store
 
-Mode = Literal["full", "changes", "export"]
+Mode = Literal["full", "changes", "export", "export-changes"]
 _CHUNK = 500
 
 _m, _s, _r = schema.mirror, schema.mirror_slice, schema.mirror_resource
@@ -38,8 +38,8 @@ class Mirror:
     """What is held of one server for one purpose.
 
     Attributes:
-        mode: ``full`` reads everything anew, ``changes`` what changed since `held_up_to`, ``export`` takes a Bulk
-            Data export in.
+        mode: ``full`` reads everything anew by search, ``changes`` what changed since `held_up_to`; ``export`` and
+            ``export-changes`` do the same by Bulk Data export.
         complete: whether the last reading came to its end.
         generation: name of the last reading.
         begun_at: of that reading, by our clock.
@@ -62,6 +62,16 @@ class Mirror:
     fully_read_at: str | None = None
     export_status: str | None = field(default=None, repr=False)
     export_manifest: Any = field(default=None, repr=False)
+
+    @property
+    def incremental(self) -> bool:
+        """Whether what is not seen stays."""
+        return self.mode in {"changes", "export-changes"}
+
+    @property
+    def by_export(self) -> bool:
+        """Whether it is a Bulk Data export."""
+        return self.mode in {"export", "export-changes"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +99,9 @@ class Taken:
     rows: list[tuple[str, str, str | None, bytes]] = field(default_factory=list)
     """Resource type, id, patient and body."""
     people: set[str] = field(default_factory=set)
+    """Patients who were found, and whose resources are to be asked for."""
+    read_people: set[str] = field(default_factory=set)
+    """Patients whose resources come without being asked for."""
     references: set[str] = field(default_factory=set)
     issues: list[Issue] = field(default_factory=list)
     strangers: Counter[str] = field(default_factory=Counter)
@@ -128,25 +141,28 @@ def begin(store: Store, mirror: Mirror) -> Mirror:
             connection.execute(update(_m).where(_m.c.id == mirror.id).values(**values))
         for table in (_s, _n):
             connection.execute(delete(table).where(table.c.mirror_id == mirror.id))
-        for asked in (_p, _f):
-            if mirror.mode != "changes":
-                connection.execute(update(asked).where(asked.c.mirror_id == mirror.id).values(asked=False))
+        if not mirror.incremental:
+            connection.execute(update(_p).where(_p.c.mirror_id == mirror.id).values(asked=False))
+            connection.execute(delete(_f).where(_f.c.mirror_id == mirror.id))
     return replace(mirror, complete=False, export_status=None, export_manifest=None)
 
 
 def complete(store: Store, mirror: Mirror, *, held_up_to: str | None, at: str) -> None:
     """End a reading; in a full one, what was not seen is dropped, but for the patients of whom something is missing."""
     with store.writing() as connection:
-        if mirror.mode != "changes" and not (mirror.mode == "export" and mirror.held_up_to is not None):
+        if not mirror.incremental:
             _drop_unseen(connection, mirror)
         values: dict[str, Any] = {"state": "complete", "held_up_to": held_up_to, "export_status": None}
-        if mirror.mode == "full" or (mirror.mode == "export" and mirror.held_up_to is None):
+        if not mirror.incremental:
             values["fully_read_at"] = at
         connection.execute(update(_m).where(_m.c.id == mirror.id).values(**values))
 
 
 def _drop_unseen(connection: Connection, mirror: Mirror) -> None:
-    flawed = select(_n.c.patient).where(_n.c.mirror_id == mirror.id, _n.c.kind == "gap", _n.c.patient.is_not(None))
+    gaps = (_n.c.mirror_id == mirror.id, _n.c.kind == "gap")
+    if connection.execute(select(_n.c.ordinal).where(*gaps, _n.c.patient.is_(None))).first() is not None:
+        return  # nobody knows whose resources are missing
+    flawed = select(_n.c.patient).where(*gaps)
     connection.execute(
         delete(_r).where(
             _r.c.mirror_id == mirror.id,
@@ -168,6 +184,12 @@ def keep_export(store: Store, mirror_id: str, *, status: str | None, manifest: A
     text = None if manifest is None else exact_json.dumps(manifest).decode()
     with store.writing() as connection:
         connection.execute(update(_m).where(_m.c.id == mirror_id).values(export_status=status, export_manifest=text))
+
+
+def keep_server_time(store: Store, mirror_id: str, began_at: str) -> None:
+    """Remember when a reading began by the server's clock."""
+    with store.writing() as connection:
+        connection.execute(update(_m).where(_m.c.id == mirror_id).values(server_began_at=began_at))
 
 
 def plan_slices(store: Store, mirror_id: str, phase: str, slices: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
@@ -294,6 +316,8 @@ def _keep(connection: Connection, mirror: Mirror, taken: Taken) -> None:
     _upsert(connection, _r, list(rows.values()), changed=("patient", "seen", "body"))
     people = [{"mirror_id": mirror.id, "patient": one, "seen": seen, "asked": False} for one in sorted(taken.people)]
     _upsert(connection, _p, people, changed=("seen",))
+    read = [{"mirror_id": mirror.id, "patient": one, "seen": seen, "asked": True} for one in sorted(taken.read_people)]
+    _upsert(connection, _p, read, changed=("seen", "asked"))
     references = [{"mirror_id": mirror.id, "reference": one, "asked": False} for one in sorted(taken.references)]
     _upsert(connection, _f, references, changed=())
     for kind, name in taken.gone:
@@ -367,22 +391,29 @@ def notes(store: Store, mirror_id: str) -> Notes:
             strangers[document["resource_type"]] += document["count"]
         else:
             issues.append(Issue(**{**document, "patient": row.patient}))
+    # A file that is taken in a second time, after a crash, notes the same again.
+    issues = list(dict.fromkeys(issues))
     issues.sort(key=lambda one: (one.resource, one.element, one.code, one.found))
     gaps.sort(key=lambda one: (one.patient or "", one.resource_type, one.reason))
     return Notes(issues, gaps, strangers)
 
 
-def people_to_ask(store: Store, mirror_id: str) -> list[str]:
-    """Give the patients whose resources are not asked for yet."""
-    query = select(_p.c.patient).where(_p.c.mirror_id == mirror_id, _p.c.asked.is_(False)).order_by(_p.c.patient)
+def people_to_ask(store: Store, mirror: Mirror) -> list[str]:
+    """Give the patients who were found and whose resources are not asked for yet."""
+    query = select(_p.c.patient).where(_p.c.mirror_id == mirror.id, _p.c.asked.is_(False)).order_by(_p.c.patient)
+    if not mirror.incremental:
+        query = query.where(_p.c.seen == mirror.generation)
     with store.reading() as connection:
         return [str(row[0]) for row in connection.execute(query)]
 
 
-def people(store: Store, mirror_id: str) -> set[str]:
-    """Give every patient of the mirror."""
+def people(store: Store, mirror: Mirror) -> set[str]:
+    """Give every patient of the mirror, of a reading of everything those whom it found."""
+    query = select(_p.c.patient).where(_p.c.mirror_id == mirror.id)
+    if not mirror.incremental:
+        query = query.where(_p.c.seen == mirror.generation)
     with store.reading() as connection:
-        rows = connection.execute(select(_p.c.patient).where(_p.c.mirror_id == mirror_id))
+        rows = connection.execute(query)
         return {str(row[0]) for row in rows}
 
 
@@ -427,7 +458,7 @@ def holds(store: Store, mirror: Mirror, references: Sequence[str]) -> set[str]:
                 _r.c.resource_type == kind,
                 _r.c.resource_id.in_(names[start : start + _CHUNK]),
             )
-            if mirror.mode != "changes":
+            if not mirror.incremental:
                 query = query.where(_r.c.seen == mirror.generation)
             with store.reading() as connection:
                 found |= {f"{kind}/{row[0]}" for row in connection.execute(query)}

@@ -46,6 +46,7 @@ class RunRequest:
         write: False for a plan: nothing of the sink changes.
         wide: also patients of a server who are not enrolled and have qualifying conditions.
         approvals: write only what people release or agree to.
+        only_changed: leave the answers of patients alone of whom nothing changed since they were decided.
         observe: told every determination with its change set, in the order of the patients.
         observe_changes: told every change set that belongs to no determination: what is taken back of a record
             that was joined to another one.
@@ -65,6 +66,7 @@ class RunRequest:
     write: bool = True
     wide: bool = False
     approvals: tuple[Approval, ...] | None = None
+    only_changed: bool = False
     progress: Progress = _quiet
     observe: Callable[[Planned], None] = _unobserved
     observe_changes: Callable[[ChangeSet], None] = _unobserved_changes
@@ -79,6 +81,8 @@ class RunRequest:
         """Return what the run is called in the store."""
         if not self.write:
             return "plan"
+        if self.only_changed:
+            return "sync"
         return "apply" if self.approvals is None else "approve"
 
 

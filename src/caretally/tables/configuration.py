@@ -92,6 +92,12 @@ class ServerTable(_Table):
     max_response_bytes: Annotated[int, Field(ge=1024)] = 256 * 1024 * 1024
     max_in_flight: Annotated[int, Field(ge=1, le=64)] = 4
     allowed_alias_bases: list[str] = Field(default_factory=list)
+    max_export_file_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024 * 1024 * 1024
+    export_file_origins: list[str] = Field(default_factory=list)
+    """Other places where files of a Bulk Data export may lie, such as ``https://bucket.example``; no token goes there."""
+    export_group: str | None = None
+    """Id of the Group whose export is the practice's population."""
+    export_wait_seconds: Annotated[float, Field(gt=0, le=604_800)] = 86_400.0
     verify_certificate: bool = True
     ca_file: str | None = None
     client_certificate_file: str | None = None
@@ -116,6 +122,16 @@ class FacilityTable(_Table):
     name: Annotated[str, Field(min_length=1)]
     npi: Npi | None = None
     address: AddressTable
+
+
+class SyncTable(_Table):
+    """[sync]: how ``caretally sync`` keeps up with a server."""
+
+    by: Literal["auto", "search", "export"] = "auto"
+    overlap_seconds: Annotated[int, Field(ge=0, le=86_400)] = 300
+    """How far each reading of changes goes back behind the last one: clocks differ, and servers commit late."""
+    reconcile_hours: Annotated[float, Field(ge=0, le=8_760)] = 24.0
+    """After how long everything is read again, so that deletions are found; 0: every time."""
 
 
 class SiteTable(_Table):
@@ -222,6 +238,7 @@ class Sections(_Table):
     """Everything that may stand at the top of the file, or in a profile."""
 
     server: ServerTable = ServerTable()
+    sync: SyncTable = SyncTable()
     policy: SwitchTable = Field(default_factory=dict)
     site: dict[str, SiteTable] = Field(default_factory=dict)
     payer: dict[str, PayerTable] = Field(default_factory=dict)

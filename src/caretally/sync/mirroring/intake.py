@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from caretally.sync.pulling import PullRequest
 
 PRACTICE_TYPES = ("Practitioner", "PractitionerRole", "Organization", "Location")
-# We wrote the bytes ourselves, so that no space can stand around the colon.
-_REFERENCE = re.compile(rb'"reference":"([^"\\]*(?:Practitioner|PractitionerRole|Organization|Location)/[^"\\]+)"')
+_REFERENCE = re.compile(
+    rb'"reference"\s*:\s*"([^"\\]*(?:Practitioner|PractitionerRole|Organization|Location)/[^"\\]+)"'
+)
 
 
 @dataclass(slots=True)

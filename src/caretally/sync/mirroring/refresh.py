@@ -68,7 +68,7 @@ class Refresh:
             plan=self._plan,
             mirror=self.mirror,
             request=self.request,
-            cohort=frozenset(mirrors.people(self.store, self.mirror.id)) if changes else frozenset(),
+            cohort=frozenset(mirrors.people(self.store, self.mirror)) if changes else frozenset(),
             known=frozenset(mirrors.references(self.store, self.mirror.id)) if changes else frozenset(),
         )
 
@@ -89,10 +89,20 @@ class Refresh:
         self.requests += self._reader.requests
         failpoint("mirror:read")
 
+    def around(self) -> None:
+        """Read what an export did not bring: linked records, and the practice.
+
+        Raises:
+            SourceError, IncompletePullError: see `read`.
+        """
+        self.people()
+        self.practice()
+        self.requests += self._reader.requests
+
     def people(self) -> None:
         """Read the records of everybody who was found, of those whom they link to, and everything about them."""
         while True:
-            waiting = mirrors.people_to_ask(self.store, self.mirror.id)
+            waiting = mirrors.people_to_ask(self.store, self.mirror)
             if waiting:
                 # Facts are planned with the people: what is asked for once is not asked for again.
                 planned = {PEOPLE: self._plan.people(waiting), FACTS: self._plan.facts(waiting)}
@@ -201,7 +211,7 @@ class Refresh:
 
     def _missing(self, noted: Notes) -> list[Issue]:
         """Name what others refer to and the server does not have."""
-        people = sorted(mirrors.people(self.store, self.mirror.id))
+        people = sorted(mirrors.people(self.store, self.mirror))
         unread = {gap.patient for gap in noted.gaps if gap.resource_type == "Patient"}
         held = mirrors.holds(self.store, self.mirror, people)
         found = "the server has no such Patient, although others refer to it"

@@ -1,0 +1,282 @@
+"""Taking a Bulk Data export into a mirror: started, waited for, fetched file by file, each file once.
+
+The address of the export's state is committed before it is asked for the first time, the manifest before the first
+file is fetched, and each file is done in the moment when its last line is kept: a run that was cut off goes on there.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from caretally.errors import IncompletePullError, UsageError
+from caretally.facts.issue import Issue
+from caretally.fhir import bulk
+from caretally.fhir.errors import UnsupportedServerError
+from caretally.store import mirror as mirrors
+from caretally.store.mirror import Taken
+from caretally.sync.failpoints import failpoint
+from caretally.sync.mirroring.intake import PageIntake
+from caretally.sync.resources import read_body
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from caretally.fhir.bulk import ExportFile, ExportScope
+    from caretally.fhir.server import FhirServer
+    from caretally.store.mirror import Mirror, MirrorSlice
+    from caretally.store.opening import Store
+    from caretally.sync.pulling import PullRequest
+
+FILE = "file"
+LINES_AT_ONCE = 1_000
+DOWNLOADS_AT_ONCE = 2
+"""Files of one export fetched at a time: they come from one disk of the server."""
+
+
+@dataclass(kw_only=True)
+class ExportReading:
+    """One export on its way into a mirror.
+
+    Attributes:
+        folder: for files on their way; emptied at the end.
+        wait_seconds: how long the server may take.
+        overlap: how far before the kick-off the next reading of changes begins.
+    """
+
+    server: FhirServer
+    scope: ExportScope
+    request: PullRequest
+    store: Store
+    mirror: Mirror
+    folder: Path
+    wait_seconds: float = 86_400.0
+    overlap: timedelta = timedelta(minutes=5)
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    requests: int = 0
+
+    def read(self) -> None:
+        """Do everything that is still missing.
+
+        Raises:
+            UnsupportedServerError, FailedExportError, SourceError: the server does not export, or gave it up.
+            IncompletePullError: it is not ready in the time allowed, or a file is not whole.
+        """
+        if self.mirror.export_manifest is None:
+            self._await()
+        if not mirrors.phase_planned(self.store, self.mirror.id, FILE):
+            self._plan_files()
+        self._take_files()
+        self._delete()
+
+    def _await(self) -> None:
+        try:
+            manifest = self._wait(self._started())
+        except bulk.LostExportError:
+            mirrors.keep_export(self.store, self.mirror.id, status=None)
+            self.mirror = replace(self.mirror, export_status=None)
+            manifest = self._wait(self._started())
+        mirrors.keep_export(self.store, self.mirror.id, status=self.mirror.export_status, manifest=manifest)
+        self.mirror = replace(self.mirror, export_manifest=manifest)
+        failpoint("export:ready")
+
+    def _started(self) -> str:
+        if self.mirror.export_status is not None:
+            return self.mirror.export_status
+        self.requests += 1
+        export = bulk.start(self.server.transport, self.scope)
+        mirrors.keep_export(self.store, self.mirror.id, status=export.status_url)
+        # Of the kick-off, never of the job's end: what is written while the server works belongs to the next time.
+        began = ((export.server_time or self.now()) - self.overlap).astimezone(UTC).isoformat(timespec="seconds")
+        mirrors.keep_server_time(self.store, self.mirror.id, began)
+        self.mirror = replace(self.mirror, export_status=export.status_url, server_began_at=began)
+        failpoint("export:started")
+        return export.status_url
+
+    def _wait(self, status_url: str) -> dict[str, Any]:
+        def told(progress: str) -> None:
+            self.requests += 1
+            self.request.progress(f"waiting for the export{': ' if progress else ''}{progress}", 0, None)
+
+        return bulk.wait(
+            self.server.transport,
+            status_url,
+            clock=self.clock,
+            sleep=self.sleep,
+            now=self.now,
+            budget_seconds=self.wait_seconds,
+            told=told,
+        )
+
+    def _plan_files(self) -> None:
+        files = bulk.files_of(self.mirror.export_manifest)
+        planned = [
+            (
+                file.resource_type,
+                {"kind": file.kind, "url": file.url, "count": file.count, "with_credentials": file.with_credentials},
+            )
+            for file in files
+        ]
+        # A reading of nothing is planned too, so that it is not planned again.
+        mirrors.plan_slices(self.store, self.mirror.id, FILE, planned or [("", {"kind": "none"})])
+
+    def _take_files(self) -> None:
+        slices = mirrors.waiting_slices(self.store, self.mirror.id, FILE)
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        done = 0
+        with ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
+            # Fetched several at a time; taken in one after the other, because the store has one writer.
+            waiting = {pool.submit(self._fetched, one): one for one in slices}
+            while waiting:
+                finished, _ = wait(waiting, return_when=FIRST_EXCEPTION, timeout=1)
+                for future in finished:
+                    one = waiting.pop(future)
+                    try:
+                        path = future.result()
+                        self._take(one, path)
+                    except BaseException:
+                        pool.shutdown(cancel_futures=True)
+                        raise
+                    done += 1
+                    self.request.progress("reading the export", done, len(slices))
+
+    def _fetched(self, one: MirrorSlice) -> Path | None:
+        if one.document["kind"] == "none":
+            return None
+        path = self.folder / f"{one.ordinal}.ndjson"
+        file = _file_of(one)
+        for attempt in (1, 2):
+            self.requests += 1
+            bulk.fetch(self.server.transport, file, path)
+            lines = _count_lines(path)
+            if file.count is None or lines == file.count:
+                break
+            if attempt == 2:  # noqa: PLR2004 -- the last of the two attempts above
+                raise IncompletePullError(
+                    f"a file of the export ({file.resource_type}) has {lines} lines and should have {file.count}, "
+                    "twice: run the command again, or read the server by search (--by search)"
+                )
+        failpoint("export:file-fetched")
+        return path
+
+    def _take(self, one: MirrorSlice, path: Path | None) -> None:
+        if path is None:
+            mirrors.take_page(self.store, self.mirror, one, Taken(), next_link=None, done=True)
+            return
+        for taken in self._parts(str(one.document["kind"]), path):
+            mirrors.keep(self.store, self.mirror, taken)
+        mirrors.take_page(self.store, self.mirror, one, Taken(), next_link=None, done=True)
+        failpoint("export:file-kept")
+        path.unlink(missing_ok=True)
+
+    def _parts(self, kind: str, path: Path) -> Iterator[Taken]:
+        with path.open("rb") as file:
+            numbered = enumerate(file, 1)
+            while lines := [(number, line.strip()) for number, line in islice(numbered, LINES_AT_ONCE)]:
+                if kind == "output":
+                    yield self._resources(path.name, lines)
+                elif kind == "deleted":
+                    yield Taken(gone=[found for _, line in lines for found in _deleted(line)])
+                else:
+                    yield Taken(issues=[_export_error(line) for _, line in lines if line])
+
+    def _resources(self, name: str, lines: list[tuple[int, bytes]]) -> Taken:
+        resources, bodies, faults = [], [], []
+        for number, line in lines:
+            if not line:
+                continue
+            try:
+                resource = read_body(line)
+            except ValueError:
+                resource = None
+            if isinstance(resource, dict) and isinstance(resource.get("resourceType"), str):
+                resources.append(resource)
+                bodies.append(line)
+            else:
+                found = f"a line of {len(line)} bytes that is no FHIR resource"
+                faults.append(Issue(f"{name}:{number}", "", "unreadable-line", found, "one FHIR resource a line"))
+        taken = PageIntake(request=self.request).take(resources, bodies)
+        taken.read_people = {f"Patient/{row[1]}" for row in taken.rows if row[0] == "Patient"}
+        taken.people -= taken.read_people
+        taken.issues += faults
+        return taken
+
+    def _delete(self) -> None:
+        if self.mirror.export_status is not None:
+            self.requests += 1
+            bulk.delete(self.server.transport, self.mirror.export_status)
+        if self.folder.is_dir() and not any(self.folder.iterdir()):
+            self.folder.rmdir()
+
+
+def _file_of(one: MirrorSlice) -> ExportFile:
+    document = one.document
+    return bulk.ExportFile(
+        kind=document["kind"],
+        resource_type=one.resource_type,
+        url=document["url"],
+        count=document["count"],
+        with_credentials=document["with_credentials"],
+    )
+
+
+def _count_lines(path: Path) -> int:
+    """Count the lines that hold something."""
+    with path.open("rb") as file:
+        return sum(1 for line in file if line.strip())
+
+
+def _deleted(line: bytes) -> Iterator[tuple[str, str]]:
+    """Give type and id of what a Bundle of deletions names."""
+    try:
+        bundle = read_body(line) if line else None
+    except ValueError:
+        return
+    for entry in bundle.get("entry", ()) if isinstance(bundle, dict) else ():
+        request = entry.get("request") if isinstance(entry, dict) else None
+        if isinstance(request, dict) and request.get("method") == "DELETE":
+            kind, _, name = str(request.get("url", "")).strip("/").rpartition("/")
+            if kind and name:
+                yield kind.rpartition("/")[2], name
+
+
+def _export_error(line: bytes) -> Issue:
+    """Turn a line of an error file into an issue row: codes only, for the server's words may hold patient data."""
+    codes: list[str] = []
+    try:
+        outcome = read_body(line)
+    except ValueError:
+        outcome = None
+    for issue in outcome.get("issue", ()) if isinstance(outcome, dict) else ():
+        if isinstance(issue, dict):
+            codes += [str(issue[name]) for name in ("severity", "code") if isinstance(issue.get(name), str)]
+    found = f"the server could not export something ({' '.join(codes[:6]) or 'it does not say what'})"
+    return Issue("(export)", "", "export-error", found, "everything that was asked for", "warning")
+
+
+def scope_for(server: FhirServer, *, group: str | None, types: list[str], since: str | None) -> ExportScope:
+    """Choose the narrowest export that a server offers: a Group, its patients, or all of it.
+
+    Raises:
+        UnsupportedServerError: it offers none of them.
+        UsageError: a Group was named and cannot be exported.
+    """
+    capabilities = server.capabilities()
+    if group is not None:
+        if not capabilities.group_export:
+            raise UsageError(f"the server does not offer the export of a Group; read Group/{group} by search")
+        return bulk.ExportScope(group=group, types=types, since=since)
+    if capabilities.patient_export:
+        return bulk.ExportScope(types=types, since=since)
+    if capabilities.export:
+        return bulk.ExportScope(whole_system=True, types=types, since=since)
+    raise UnsupportedServerError(
+        "the server's CapabilityStatement offers no Bulk Data export; read it by search (--by search)"
+    )
