@@ -16,6 +16,7 @@ COMMANDS = (
     ("demo",),
     ("plan",),
     ("apply",),
+    ("sync",),
     ("explain",),
     ("candidates",),
     ("review", "list"),

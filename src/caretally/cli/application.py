@@ -203,6 +203,80 @@ def apply(
 
 @application.command()
 @reported
+def sync(
+    context: typer.Context,
+    *,
+    source: SourceArgument,
+    month: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--month",
+            "-m",
+            metavar="YYYY-MM",
+            help="Service month to keep up with; may be repeated.",
+            show_default="the last month and this one",
+        ),
+    ] = None,
+    out: OutOption = None,
+    to: ToOption = None,
+    as_of: AsOfOption = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since",
+            metavar="INSTANT",
+            help="Read changes from then on, whatever is known.",
+            show_default="where the last run ended",
+        ),
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            "--by",
+            metavar="WAY",
+            help="Read by search or export (Bulk Data), or auto: what is cheaper.",
+            show_default="auto",
+        ),
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Read everything again, which also finds deletions.")] = False,
+    watch: Annotated[
+        float | None,
+        typer.Option(
+            "--watch",
+            metavar="SECONDS",
+            min=1,
+            help="Keep running, with this pause between rounds.",
+            show_default=False,
+        ),
+    ] = None,
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    profile: ProfileOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Keep up with a source: read what changed, decide again what it concerns, write what follows."""
+    from caretally.cli.sync_command import run_sync
+
+    run_sync(
+        settings_of(
+            context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
+        ),
+        source=source,
+        months=[month_of(one) for one in month or ()],
+        out=out,
+        to=to,
+        as_of=day_of(as_of, "--as-of"),
+        since=since,
+        by=by,
+        full=full,
+        watch=watch,
+    )
+
+
+@application.command()
+@reported
 def explain(
     context: typer.Context,
     *,

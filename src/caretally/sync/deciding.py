@@ -9,7 +9,8 @@ from hashlib import sha256
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from caretally.billing import CLAIM_IDENTIFIER, OnFile
+from caretally.billing import CLAIM_IDENTIFIER, OnFile, State
+from caretally.billing.content import is_edited, state_of
 from caretally.facts.decision import DecisionKind
 from caretally.facts.issue import Issue
 from caretally.facts.patient_month import PatientMonth
@@ -212,14 +213,14 @@ class Decider:
         from_sink = {row.reference for row in rows if row.origin == SINK}
         kept = [row for row in rows if row.origin == SINK or row.reference not in from_sink]
         hashed = sha256()
-        for row in kept:
-            hashed.update(row.body)
         resources = in_own_ids([read_body(row.body) for row in kept])
-        own = [
-            OnFile(resource=resource, version=self._version(row, resource))
-            for row, resource in zip(kept, resources, strict=True)
-            if row.resource_type in {"Claim", "ChargeItem"} and own_key(resource) is not None
-        ]
+        own: list[OnFile] = []
+        for row, resource in zip(kept, resources, strict=True):
+            if row.resource_type in {"Claim", "ChargeItem"} and own_key(resource) is not None:
+                own.append(OnFile(resource=resource, version=self._version(row, resource)))
+                if not is_edited(resource) and state_of(resource) in {State.DRAFT, State.WITHDRAWN}:
+                    continue  # as we left it, it says nothing new
+            hashed.update(row.body)
         return PatientRecord(
             patient=patient,
             resources=resources,

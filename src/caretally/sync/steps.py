@@ -26,6 +26,7 @@ from caretally.sync.report import FailedWrite, RunReport
 from caretally.sync.request import instant_of
 from caretally.sync.sinks.folder import FolderSink
 from caretally.sync.sinks.server import ServerSink
+from caretally.sync.unchanged import Unchanged
 from caretally.tables import attestations, sites
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class MonthRun:
         self.joined: dict[str, str] = {}
         self.chosen: set[str] = set()
         """Patients that the run is narrowed to, by their canonical record."""
+        self.unchanged: Unchanged
         self.undecided: set[str] = set()
         """Patients of whom something is missing, or who led to a fault of ours."""
 
@@ -204,6 +206,7 @@ class MonthRun:
         if pulled.chosen is not None:
             wanted = [one for one in wanted if one in self.chosen]
         planner = self._planner(decider, pulled)
+        self.unchanged = Unchanged(store=self.store, request=self.request, pull_id=self.pull_id, seen=seen)
         outgoing, publishing = self._outgoing(), self._publishing()
         self._write_decisions(planner.billing, {*wanted, ""}, outgoing)
         for start in range(0, len(wanted), _BATCH):
@@ -217,7 +220,8 @@ class MonthRun:
             self.request.progress("deciding", start + len(batch), len(wanted))
         if outgoing is not None:
             outgoing.deliver()
-        self.report.patients["decided"] = len(wanted) - len(set(wanted) & self.undecided)
+        unchanged = self.report.patients["unchanged"]
+        self.report.patients["decided"] = len(wanted) - len(set(wanted) & self.undecided) - unchanged
         self._flush_issues()
 
     def _write_decisions(self, billing: BillingContext, patients: set[str], outgoing: Outgoing | None) -> None:
@@ -235,6 +239,11 @@ class MonthRun:
         self, decider: Decider, seen: FirstPass, planner: Planner, record: PatientRecord, outgoing: Outgoing | None
     ) -> list[AnswerRecord]:
         """Decide and plan one patient; a fault of ours concerns this patient alone."""
+        if self.request.only_changed:
+            standing = self.unchanged.answers(record, self.report.run_id)
+            if standing is not None:
+                self.report.patients["unchanged"] += 1
+                return standing
         try:
             month = decider.patient_month(record, seen)
             determinations = decider.decide(month)
@@ -318,7 +327,7 @@ class MonthRun:
             run_id=self.report.run_id,
             status=determination.status,
             action=determination.action,
-            facts_digest=record.digest,
+            facts_digest=self.unchanged.digest(record),
             decided_at=decided_at,
             document=determination.to_json(),
         )

@@ -26,7 +26,7 @@ from caretally.sync.store_place import store_of
 from caretally.tables import sites
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from caretally.facts.calendar import ServiceMonth
     from caretally.fhir.server import FhirServer
@@ -96,20 +96,18 @@ class SyncReport:
         }
 
 
-def synchronize(
-    request: SyncRequest, *, rounds: Callable[[SyncReport], bool] = lambda _report: False
-) -> Iterator[SyncReport]:
+def synchronize(request: Callable[[], SyncRequest], *, again: Callable[[], bool]) -> Iterator[SyncReport]:
     """Keep up with a source, once or again and again; the sink and the store are held throughout.
 
     Args:
-        request: what to keep up with.
-        rounds: told each report; waits, and says whether to go on.
+        request: gives what to keep up with, anew for each round; source, sink and store stay the same.
+        again: waits, and says whether there is another round.
 
     Raises:
         CaretallyError: as `run_month`; what was read and written until then is kept, and the next run goes on there.
     """
-    run = request.run
-    sink = run.sink
+    asked = request()
+    run, sink = asked.run, asked.run.sink
     if sink is None:
         raise UsageError("there is nowhere to write to: give --out FOLDER or --to URL")
     with ExitStack() as held:
@@ -118,11 +116,9 @@ def synchronize(
         location, binding = store_of(sink, named=run.store, tenant=run.tenant)
         store = held.enter_context(open_store(location, binding=binding, opened_at=instant_of(run)))
         hold = held.enter_context(store_lock(store, sink.target))
-        going = True
-        while going:
-            report = _once(request, store, hold, location)
-            yield report
-            going = rounds(report)
+        yield _once(asked, store, hold, location)
+        while again():
+            yield _once(request(), store, hold, location)
 
 
 def _once(request: SyncRequest, store: Store, hold: Hold | None, location: str) -> SyncReport:
@@ -195,7 +191,8 @@ class _Reading:
         now = run.now()
         found = mirrors.find(self.store, key, PURPOSE)
         if found is not None and not found.complete and not self.request.full:
-            if now - GOES_ON_FOR <= datetime.fromisoformat(found.begun_at) <= now:
+            age = now - datetime.fromisoformat(found.begun_at)
+            if timedelta() <= age <= GOES_ON_FOR:
                 return found, True
         mode, since = self._mode(found, now)
         server_time = self.server.time()
@@ -255,7 +252,9 @@ class _Reading:
 
     def _export(self) -> None:
         run = self.request.run
-        types = sorted(self._pull_request().resource_types.keys() & self.server.capabilities().resources.keys())
+        offered = self.server.capabilities().resources
+        wanted = self._pull_request().resource_types.values()
+        types = sorted(kind.name for kind in wanted if kind.patient_search is not None and kind.name in offered)
         # The whole time since the last kick-off, less the overlap that `held_up_to` has already.
         since = self.mirror.held_up_to if self.mirror.mode == "export-changes" else None
         scope = scope_for(self.server, group=run.configuration.server.export_group, types=types, since=since)
@@ -287,8 +286,3 @@ class _Reading:
 def default_months(as_of_month: ServiceMonth) -> tuple[ServiceMonth, ServiceMonth]:
     """Return what is kept up with when nobody says: the month before, and the present one."""
     return as_of_month.plus(-1), as_of_month
-
-
-def check_months(months: Sequence[ServiceMonth]) -> tuple[ServiceMonth, ...]:
-    """Sort months and drop what stands twice."""
-    return tuple(sorted(set(months)))

@@ -94,7 +94,7 @@ class ServerTable(_Table):
     allowed_alias_bases: list[str] = Field(default_factory=list)
     max_export_file_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024 * 1024 * 1024
     export_file_origins: list[str] = Field(default_factory=list)
-    """Other places where files of a Bulk Data export may lie, such as ``https://bucket.example``; no token goes there."""
+    """Other places where files of a Bulk Data export may lie, such as ``https://bucket.example``; without our token."""
     export_group: str | None = None
     """Id of the Group whose export is the practice's population."""
     export_wait_seconds: Annotated[float, Field(gt=0, le=604_800)] = 86_400.0

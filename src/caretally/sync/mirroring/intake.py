@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from caretally.mapping.references import target_of
 from caretally.store.mirror import Taken
+from caretally.sync.mirroring.plan import PRACTICE_TYPES
 from caretally.sync.pulling import Intake, PullResult
 from caretally.sync.resources import reference_text, write_body
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     from caretally.sync.pulling import PullRequest
 
-PRACTICE_TYPES = ("Practitioner", "PractitionerRole", "Organization", "Location")
 _REFERENCE = re.compile(
     rb'"reference"\s*:\s*"([^"\\]*(?:Practitioner|PractitionerRole|Organization|Location)/[^"\\]+)"'
 )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from caretally.facts.resource_types import ResourceType
     from caretally.fhir.server import FhirServer
 
+PRACTICE_TYPES = ("Practitioner", "PractitionerRole", "Organization", "Location")
 CHUNK = 50
 """Patients, or resources by id, of one search."""
 ACTIVITY_SETS = ("activities-counted", "activities-not-counted")
@@ -130,12 +131,17 @@ class Plan:
 
     def changes(self, since: str) -> list[Planned]:
         """Plan what changed since an instant, type by type, whoever it is about."""
-        return [(name, {"variants": [[("_lastUpdated", f"ge{since}")]], "since": since}) for name in self.types]
+        asked = [[("_lastUpdated", f"ge{since}")]]
+        return [(name, {"variants": asked, "since": since}) for name in self.held_types()]
+
+    def held_types(self) -> list[str]:
+        """Return the types that a reading holds: about patients, and of the practice."""
+        return [name for name, kind in self.types.items() if kind.patient_search is not None or name in PRACTICE_TYPES]
 
     def practice(self, references: Sequence[str]) -> list[Planned]:
         """Plan people and places of the practice by id, and the roles of the people."""
         planned: list[Planned] = []
-        for name in ("Practitioner", "PractitionerRole", "Organization", "Location"):
+        for name in PRACTICE_TYPES:
             ids = [one.partition("/")[2] for one in references if one.startswith(f"{name}/")]
             if name in self.types:
                 planned += [(name, {"variants": [[("_id", ",".join(chunk))]]}) for chunk in chunks(ids)]

@@ -15,8 +15,7 @@ from caretally.facts.issue import Issue
 from caretally.fhir.errors import UnsupportedServerError
 from caretally.store import mirror as mirrors
 from caretally.sync.failpoints import failpoint
-from caretally.sync.mirroring.intake import PRACTICE_TYPES
-from caretally.sync.mirroring.plan import CHANGES, FACTS, FIND, PEOPLE, PRACTICE, Plan
+from caretally.sync.mirroring.plan import CHANGES, FACTS, FIND, PEOPLE, PRACTICE, PRACTICE_TYPES, Plan
 from caretally.sync.mirroring.slice_reader import SliceReader, StoppedError
 from caretally.sync.pulling import PullResult
 from caretally.sync.resources import reference_text

@@ -26,8 +26,8 @@ from caretally.store import mirror as mirrors
 from caretally.store.mirror import Taken
 from caretally.store.runs import Gap
 from caretally.sync.failpoints import failpoint
-from caretally.sync.mirroring.intake import PRACTICE_TYPES, PageIntake
-from caretally.sync.mirroring.plan import CHANGES, FACTS, FIND, PEOPLE, Plan
+from caretally.sync.mirroring.intake import PageIntake
+from caretally.sync.mirroring.plan import CHANGES, FACTS, FIND, PEOPLE, PRACTICE_TYPES, Plan
 from caretally.sync.mirroring.qualifying import may_qualify
 from caretally.sync.resources import own_id, patient_of
 
