@@ -27,7 +27,7 @@ class SyncingServer(SmallServer):
     def __init__(self, resources: Iterable[dict[str, Any]] = (), *, page: int = 25) -> None:
         self.now = START - timedelta(days=2)
         self.changed: dict[str, datetime] = {}
-        self.deleted: dict[str, datetime] = {}
+        self.gone_at: dict[str, datetime] = {}
         self.jobs: dict[str, dict[str, Any]] = {}
         self.polls_needed = 1
         self.started = 0
@@ -38,13 +38,13 @@ class SyncingServer(SmallServer):
         name = f"{resource['resourceType']}/{resource['id']}"
         version = super().keep(resource)
         self.changed[name] = self.now
-        self.deleted.pop(name, None)
+        self.gone_at.pop(name, None)
         self.held[name]["meta"]["lastUpdated"] = self.now.isoformat(timespec="milliseconds")
         return version
 
     def delete(self, name: str) -> None:
         del self.held[name]
-        self.deleted[name] = self.now
+        self.gone_at[name] = self.now
 
     def server(self) -> FhirServer:
         settings = ServerSettings(base_url=BASE, retry=RetrySettings(attempts=2, wait_budget_seconds=5))
@@ -118,7 +118,7 @@ class SyncingServer(SmallServer):
                 rows = [one for one in rows if since is None or self.changed[f"{kind}/{one['id']}"] >= since]
                 if rows and kind not in {"Practitioner", "PractitionerRole", "Organization", "Location"}:
                     job["files"][f"{kind}.ndjson"] = rows
-            gone = [key for key, when in self.deleted.items() if since is not None and when >= since]
+            gone = [key for key, when in self.gone_at.items() if since is not None and when >= since]
             if gone:
                 entries = [{"request": {"method": "DELETE", "url": key}} for key in gone]
                 job["files"]["deleted.ndjson"] = [{"resourceType": "Bundle", "type": "transaction", "entry": entries}]

@@ -132,7 +132,7 @@ def _once(request: SyncRequest, store: Store, hold: Hold | None, location: str) 
         source = MirrorSource(mirror_id=reading.mirror.id, base_url=request.server.base_url, read=result)
     for month in request.months:
         run = replace(request.run, source=source, month=month, only_changed=True)
-        report.months.append(MonthRun(run, store, hold).go())
+        report.months.append(MonthRun(run, store, store, hold).go())
         failpoint("sync:month-done")
     return report
 

@@ -53,6 +53,8 @@ class Unchanged:
             month,
             # Until a month is surely closed, each day may answer differently.
             "closed" if request.as_of > closes else request.as_of.isoformat(),
+            # What people decided for everybody, such as a locked month.
+            *(one.id for one in decisions_of(self.store, "")),
         ):
             hashed.update(text.encode() + b"\0")
         for row in staging.of_types(self.store, self.pull_id, PRACTICE_TYPES):
