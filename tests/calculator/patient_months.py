@@ -39,15 +39,15 @@ from tests.calculator.work import log_work
 def generate(seed: int) -> tuple[PatientMonth, RuleContext]:
     """The patient-month of a seed, and the practice and policy it is judged in."""
     random = Random(seed)  # noqa: S311 -- no secret
-    draft = _sound(random)
+    draft = sound(random)
     log_work(draft)
     for mishap in random.choices(KINDS, WEIGHTS, k=random.choices((0, 1, 2, 3, 4), weights=(20, 28, 25, 17, 10))[0]):
         mishap(draft)
     _shuffle(draft)
-    return _finished(draft)
+    return finished(draft)
 
 
-def _sound(random: Random) -> Draft:
+def sound(random: Random) -> Draft:
     year = random.choice((2024, 2025, 2025, 2026))
     number = random.choice((1, 2, 3, 3, 11, 11, 12, random.randint(1, 12)))
     month = ServiceMonth(year, number)
@@ -114,7 +114,7 @@ def _shuffle(draft: Draft) -> None:
         draft.random.shuffle(facts)
 
 
-def _finished(draft: Draft) -> tuple[PatientMonth, RuleContext]:
+def finished(draft: Draft) -> tuple[PatientMonth, RuleContext]:
     facts = PatientFacts(
         patient=draft.patient,
         entries=tuple(draft.entries),
