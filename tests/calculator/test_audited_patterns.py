@@ -208,7 +208,7 @@ def test_the_audited_pattern_is_never_billed(
     count: Callable[[PatientMonth, tuple[Determination, ...]], int],
     record_property: Callable[[str, object], None],
 ) -> None:
-    seed = 0
+    wrong, seed, tried = 0, 0, Counter[str]()
     while sum(tried.values()) < MONTHS:
         seed += 1
         _, alone = month_of(seed, None)
