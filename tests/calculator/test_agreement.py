@@ -32,7 +32,7 @@ HOLDS = (
     *("R-HOSPICE-REVIEW", "R-GLOBAL-REVIEW", "R-RISK-UNKNOWN", "R-STAFF-DOUBLE-BOOKED", "R-ATTRIBUTION"),
     *("R-MONTH-OPEN", "R-DUPLICATE-PATIENT", "R-SEVERAL-PRACTITIONERS", "R-COVERAGE-CHANGED"),
 )
-"""The reasons of the billing rules; what people decide and what is on file from earlier runs is no question of theirs."""
+"""The reasons of the billing rules, without those of what people decided or an earlier run wrote."""
 STATES = (*STATUSES, *CODES, *BLOCKS, *HOLDS, *EXCLUSION_ORDER)
 
 
