@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.live.hapi_server import load, read_folder
+from tests.reports.reading_837p import accepted, acknowledgement, read_claims
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "fixtures" / "golden"
@@ -154,3 +155,51 @@ def test_a_person_releases_a_draft_on_the_server_and_a_further_run_leaves_it_alo
     again = apply(base_url, month, folder)
     assert (again["create"], again["update"]) == ({}, {})
     assert versions(base_url) == before
+
+
+EXPORT = """
+[policy]
+other_claims_known = "full"
+
+[site.main]
+accepts_assignment = true
+signatures_on_file = true
+
+[clearinghouse]
+submitter_name = "Golden Practice"
+submitter_id = "GOLDSUB"
+contact_name = "Billing Office"
+contact_phone = "5185550100"
+receiver_name = "Golden Clearinghouse"
+receiver_id = "GOLDRECV"
+
+[payer.medicare.claim]
+payer_id = "PAYER1"
+"""
+
+
+def test_claims_on_the_server_become_an_837p_that_another_program_reads(golden: tuple[str, Path]) -> None:
+    base_url, folder = golden
+    month = "2025-02"
+    apply(base_url, month, folder)
+    (folder / "export.toml").write_text(EXPORT)
+    where = ("--month", month, "--config", str(folder / "export.toml"), "--out", str(folder / "files"), "--json")
+    done = caretally(folder, "export", base_url, "--format", "837p", "--include-drafts", *where)
+    assert done.returncode == 0, done.stderr[-3000:]
+    said = json.loads(done.stdout)
+    assert said["left_out"] == []
+    data = Path(said["files"][0]).read_bytes()
+    assert accepted(data), acknowledgement(data)
+    patients = {
+        identifier["value"]: claim["patient"]["reference"]
+        for claim in read_all(base_url, "Claim")
+        if ours(claim)
+        for identifier in claim["identifier"]
+    }
+    found = [
+        (patients[claim["account"]], line["code"], int(line["units"]), f"{day[:4]}-{day[4:6]}-{day[6:]}")
+        for claim in read_claims(data)
+        for line in claim["lines"]
+        for day in (line["days"][1],)
+    ]
+    assert sorted(found) == expected(month)

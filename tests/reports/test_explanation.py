@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from caretally.reports.explanation import Section, explain_json, explain_text, render
+from caretally.reports.explanation import Section, check_lines, explain_json, explain_text, render
 from tests.reports import answers
 
 
@@ -129,3 +129,26 @@ def test_nothing_is_changed_by_being_explained() -> None:
     explain_text(stored)
     explain_json(stored)
     assert stored == before
+
+
+def test_what_a_claim_lacks_is_told_with_who_can_mend_it() -> None:
+    failed = {
+        "code": "K-PAYER-ID",
+        "message": "The identifier of the payer is not known",
+        "found": "no identifier",
+        "wanted": "an identifier",
+        "where": "payer of Patient/pat",
+        "who": "biller",
+        "fix": "set payer_id",
+        "stops": "export",
+        "formats": ["837p"],
+        "cite": "a guide",
+    }
+    answer = {**answers.billable(), "claim_checks": {"passed": 36, "failed": [failed]}}
+    assert section(answer, "Claim checks").splitlines() == [
+        "36 passed, 1 finding",
+        "K-PAYER-ID  The identifier of the payer is not known (payer of Patient/pat: no identifier)",
+        "    stops the export to 837p; biller: set payer_id",
+    ]
+    assert list(check_lines(answer, stops="release")) == []
+    assert not [one for one in explain_text({**answer, "claim_checks": None}) if one.title == "Claim checks"]

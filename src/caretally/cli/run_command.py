@@ -48,6 +48,10 @@ if TYPE_CHECKING:
 ISSUES_SHOWN = 20
 ROWS_SHOWN = 60
 """Longest table that apply prints; a longer month is in the output folder."""
+_INCOMPLETE = {
+    "release": "claims that a payer would turn down",
+    "export": "claims that lack something for a form or an 837P",
+}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -91,7 +95,7 @@ class Seen:
             self.output.text(line)
         for reason in determination["reasons"]:
             self.output.text(f"    {reason['code']}: {reason['message']}")
-        for line in (*check_lines(determination), *checks_in_short(determination)):
+        for line in (*check_lines(determination, stops="release"), *checks_in_short(determination)):
             self.output.text(f"    {line}")
 
 
@@ -267,9 +271,10 @@ def report_lines(report: RunReport, *, dry_run: bool) -> list[str]:
         lines.append(f"{said} {'would be' if dry_run else 'was' if report.decisions == 1 else 'were'} recorded there")
     if report.recovered:
         lines.append("finished from an interrupted run: " + ", ".join(f"{n} {w}" for w, n in report.recovered.items()))
-    if report.claim_checks:
-        found = ", ".join(f"{code} {number}" for code, number in sorted(report.claim_checks.items()))
-        lines.append(f"claims that lack something before they can be sent: {found}; see: caretally explain")
+    for stops, what in _INCOMPLETE.items():
+        if stops in report.claim_checks:
+            found = ", ".join(f"{code} {number}" for code, number in sorted(report.claim_checks[stops].items()))
+            lines.append(f"{what}: {found}; see: caretally explain")
     if report.issue_count:
         found = count(report.issue_count, "resource or fact", "resources or facts")
         lines.append(f"{found} refused or doubtful: {_issue_codes(report)}")

@@ -137,9 +137,16 @@ def _findings(findings: Iterable[Mapping[str, Any]]) -> Iterator[str]:
             yield "    source: " + finding["cite"]
 
 
-def check_lines(determination: Mapping[str, Any]) -> Iterator[str]:
-    """Return a line for each check that the claim did not pass: what is wrong, and who can mend it."""
+def check_lines(determination: Mapping[str, Any], *, stops: str | None = None) -> Iterator[str]:
+    """Return two lines for each check that the claim did not pass: what is wrong, and who can mend it.
+
+    Args:
+        determination: one line of determinations.ndjson.
+        stops: only checks that stop this (``release``, ``export``, ``nothing``); None: all.
+    """
     for check in (determination.get("claim_checks") or {}).get("failed", ()):
+        if stops not in {None, check["stops"]}:
+            continue
         yield f"{check['code']}  {check['message']} ({check['where']}: {check['found']})"
         forms = f" to {', '.join(check['formats'])}" if check.get("formats") else ""
         effect = {"nothing": "advice", "export": f"stops the export{forms}"}.get(

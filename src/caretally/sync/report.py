@@ -57,7 +57,7 @@ class RunReport:
         milliseconds: how long each part took.
         patients: how many records there were, were decided, are joined to another one, could not be read wholly.
         statuses, families, reasons, notices, actions: determinations by each of them.
-        claim_checks: claims that did not pass each check that stops something.
+        claim_checks: by what a check stops (``release``, ``export``), how many claims did not pass each.
         amount: of everything billable, where rates are known.
         pulled: see `PullResult.counts`.
         mapped: resources by ``Type.fate``, as the mapping accounts for them.
@@ -90,7 +90,7 @@ class RunReport:
     reasons: Counter[str] = field(default_factory=Counter)
     notices: Counter[str] = field(default_factory=Counter)
     actions: Counter[str] = field(default_factory=Counter)
-    claim_checks: Counter[str] = field(default_factory=Counter)
+    claim_checks: dict[str, Counter[str]] = field(default_factory=dict)
     amount: Decimal = Decimal("0.00")
     pulled: Mapping[str, Any] = field(default_factory=dict)
     mapped: Counter[str] = field(default_factory=Counter)
@@ -159,8 +159,9 @@ class RunReport:
         self.notices.update({finding.code for finding in determination.notices})
         self.actions[determination.action] += 1
         if determination.claim_checks is not None:
-            failed = determination.claim_checks.failed
-            self.claim_checks.update({check.id for check in failed if check.rule.stops != "nothing"})
+            for stops, code in {(one.rule.stops, one.id) for one in determination.claim_checks.failed}:
+                if stops != "nothing":
+                    self.claim_checks.setdefault(stops, Counter())[code] += 1
         if change_set is not None:
             self.proposed += change_set.proposed
             self.unchanged += not (change_set.changes or change_set.proposed)
@@ -192,7 +193,7 @@ class RunReport:
                 "by_action": dict(sorted(self.actions.items())),
                 "amount": str(self.amount),
             },
-            "claim_checks": dict(sorted(self.claim_checks.items())),
+            "claim_checks": {stops: dict(sorted(found.items())) for stops, found in sorted(self.claim_checks.items())},
             "resources": {**self.pulled, "mapped": dict(sorted(self.mapped.items()))},
             "writes": {
                 kind: {name: count for (k, name), count in sorted(self.writes.items()) if k == kind}

@@ -68,6 +68,7 @@ class ReviewItem:
             "lines": document.get("lines", []),
             "reasons": document.get("reasons", []),
             "notices": document.get("notices", []),
+            "claim_checks": document.get("claim_checks"),
         }
 
 
