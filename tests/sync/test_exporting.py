@@ -90,7 +90,7 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
         report = run_month(request)
         assert report.error() is None
-        assert report.claim_checks == {}
+        assert report.claim_checks == {}, report.claim_checks
     return root
 
 
