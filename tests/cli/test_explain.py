@@ -10,6 +10,7 @@ import pytest
 
 from tests.cli.conftest import CONFIG
 from tests.cli.running import DEMO, inside
+from tests.rules.recompute import agrees
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,6 +53,15 @@ def test_json_is_the_stored_answer(results: Path) -> None:
     assert answer.pop("explanation")[0]["title"] == "Answer"
     assert answer == wanted
     assert answer["trace"]["gates"]
+
+
+def test_the_lines_of_every_stored_answer_follow_from_what_explain_prints(results: Path) -> None:
+    stored = [json.loads(line) for line in (results / "determinations.ndjson").read_text().splitlines()]
+    billed = 0
+    for patient, month in sorted({(a["patient"], a["service_month"]) for a in stored}):
+        for answer in inside("explain", patient, "--month", month, "--store", results, "--json").json():
+            billed += agrees(answer)
+    assert billed > 10
 
 
 def test_the_store_used_last_is_found_and_named(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ Nothing of `caretally` is imported. The lines of the document are not looked at;
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from decimal import Decimal
 from itertools import combinations
@@ -24,10 +25,24 @@ class Reached(NamedTuple):
     """Code and date of each unit."""
 
 
+def agrees(document: Json) -> int:
+    """Hold the lines of a document against those that follow from its trace; return how many there are."""
+    # What is printed is what a reader has: no tuple, no date survives the way through JSON.
+    document = json.loads(json.dumps(document))
+    ground = document["trace"]["ground"]
+    open_month = ground["as_of"] < ground["closes_on"]
+    told = document["projected"] if open_month else document["lines"]
+    found = [[x["code"], x["units"], x["service_date"], x["amount"], x["charge"]] for x in told]
+    assert lines(document) == found
+    assert not (document["lines"] if open_month else document["projected"])
+    return len(found)
+
+
 def lines(document: Json) -> list[list[Any]]:
     """Return code, units, date, amount and charge of each line that should be billed."""
     ground, trace = document["trace"]["ground"], document["trace"]
-    if ground["questions"]:
+    stopped = any(c["outcome"] == "failed" and c["effect"] == "block" for c in document["pre_submission"])
+    if ground["questions"] or stopped:
         return []
     ready, waiting = {}, []
     for name in trace["programmes"]:
