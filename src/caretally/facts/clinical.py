@@ -181,6 +181,17 @@ class CoordinationFact(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EnrolmentFact(Fact):
+    """An enrolment in care management as a system keeps it (EpisodeOfCare), ours or somebody else's."""
+
+    programmes: tuple[str, ...]
+    start: date | None
+    end: date | None
+    practitioners: tuple[str, ...] = ()
+    organization: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HospiceFact(Fact):
     """A hospice election or service."""
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         ConsentFact,
         CoordinationFact,
         CoverageFact,
+        EnrolmentFact,
         Fact,
         HospiceFact,
         PatientFact,
@@ -63,6 +64,7 @@ class PatientFacts:
     goals: tuple[GoalFact, ...] = ()
     emergencies: tuple[EmergencyFact, ...] = ()
     coordination: tuple[CoordinationFact, ...] = ()
+    enrolments: tuple[EnrolmentFact, ...] = ()
 
     def in_order(self) -> PatientFacts:
         """Return the same facts in the order of their references, so that no answer hangs on the source's order."""

@@ -16,6 +16,7 @@ from caretally.mapping.conditions import conditions
 from caretally.mapping.consents import consents
 from caretally.mapping.copies import settle_copies
 from caretally.mapping.encounters import encounters
+from caretally.mapping.enrolments import enrolments
 from caretally.mapping.messages import messages
 from caretally.mapping.plans import care_plans, care_teams
 from caretally.mapping.reading import Reading
@@ -83,6 +84,7 @@ def map_patient(patient: str, resources: Sequence[dict[str, Any]], context: Mapp
         goals=goals(reading),
         emergencies=tuple(others.emergencies),
         coordination=messages(reading),
+        enrolments=enrolments(reading),
     )
     return MappedPatient(facts=facts, issues=report.rows(), accounted=_account(reading, settled.fates))
 

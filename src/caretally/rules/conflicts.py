@@ -127,13 +127,36 @@ def _exacerbated(case: Case) -> bool:
 
 
 def enrolled_elsewhere(case: Case, programme: str) -> list[ConflictFinding]:
-    """Return consents that name a practitioner outside the group and are later than ours: enrolled elsewhere.
-
-    As the month stood: a consent that was withdrawn before it counts on neither side, one withdrawn since does. A
-    consent to another programme there is none to this one, also where the payer lets one stand for both here.
-    """
+    """Return what shows that the patient is enrolled with somebody outside the group: an enrolment, a later consent."""
     if not case.context.tables.programmes[programme].one_practitioner:
         return []
+    return [*_enrolments_elsewhere(case, programme), *_later_consents(case, programme)]
+
+
+def _enrolments_elsewhere(case: Case, programme: str) -> list[ConflictFinding]:
+    """Return enrolments of another group that hold on any day of the month (rules 5, "Enrolled Elsewhere")."""
+    found = [
+        e
+        for e in case.facts.enrolments
+        if programme in e.programmes
+        and (e.practitioners or e.organization is not None)
+        and not case.in_my_group(e.practitioners, e.organization)
+        and (e.start is None or e.start <= case.last_day)
+        and (e.end is None or e.end >= case.first_day)
+    ]
+    return [
+        ConflictFinding(
+            reason=Block.ENROLLED_ELSEWHERE,
+            notice=None,
+            found="enrolled with " + (", ".join(e.practitioners) or str(e.organization)),
+            evidence=(e.reference,),
+        )
+        for e in sorted(found, key=lambda e: e.reference)
+    ]
+
+
+def _later_consents(case: Case, programme: str) -> list[ConflictFinding]:
+    """Return consents that name a practitioner outside the group and are later than ours."""
     given = [c for c in case.consents_for(programme) if not withdrawn_before(case, c)]
     mine = [c.given.earliest(case.zone) for c in given if c.given is not None and case.consent_holds_for_me(c)]
     if not mine:
