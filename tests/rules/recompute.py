@@ -47,7 +47,7 @@ def lines(document: Json) -> list[list[Any]]:
     ready, waiting = {}, []
     for name in trace["programmes"]:
         found = billed(document, name)
-        failed = [gate for gate in trace["gates"] if gate["programme"] == name and not gate["passed"]]
+        failed = [gate for gate in trace["gates"] if gate["programme"] == name and gate["standing"]]
         if found is None or any(not gate["held"] for gate in failed):
             continue
         coverage = covered(ground, {day for _, day in found})
@@ -57,6 +57,11 @@ def lines(document: Json) -> list[list[Any]]:
             waiting.append(name)
         else:
             ready[name] = found
+    chosen = ground["chosen_programme"]
+    if chosen in ready:
+        beside = [n for n in trace["programmes"] if n != chosen and not clash(ground["programmes"], chosen, n)]
+        ready = {n: found for n, found in ready.items() if n == chosen or n in beside}
+        waiting = [n for n in waiting if n in beside]
     if waiting or any(clash(ground["programmes"], one, other) for one, other in combinations(ready, 2)):
         return []
     return [line for found in ready.values() for line in written(ground, found)]
@@ -67,9 +72,8 @@ def clash(programmes: Json, one: str, other: str) -> bool:
     mine, theirs = programmes[one], programmes[other]
     if other in mine["exclusive_with"] or one in theirs["exclusive_with"]:
         return True
-    diseases = [{code.replace(".", "")[:3] for code in p["diagnoses"]} for p in (mine, theirs)]
     apart = other in mine["apart_from"] or one in theirs["apart_from"]
-    return apart and bool(diseases[0] & diseases[1])
+    return apart and bool(set(mine["diseases"]) & set(theirs["diseases"]))
 
 
 def covered(ground: Json, days: set[str]) -> str:

@@ -126,13 +126,16 @@ class GateResult:
     cite: str = ""
     reasons: tuple[str, ...] = ()
     """Every code that the gate gave; `reason` is the first."""
+    standing: tuple[str, ...] = ()
+    """Those of them that no person has overridden."""
     held: bool = False
-    """Whether all of them are holds: a person could still open the gate."""
+    """Whether all that stand are holds: a person could still open the gate."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the gate of the trace."""
         return {
             "reasons": list(self.reasons),
+            "standing": list(self.standing),
             "held": self.held,
             "gate": self.gate,
             "programme": self.programme,

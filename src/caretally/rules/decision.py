@@ -120,8 +120,10 @@ def _resolve(
     case: Case, judged: tuple[Judged, ...], questions: tuple[Finding, ...]
 ) -> tuple[tuple[Finding, ...], tuple[Judged, ...]]:
     """Settle on the programmes that are billed, or on the reasons why none is."""
-    chosen = tuple(j for j in judged if j.ready and j.name == chosen_programme(case))
-    judged = chosen or judged
+    chosen = next((j for j in judged if j.ready and j.name == chosen_programme(case)), None)
+    if chosen is not None:
+        # The choice is between what does not go together; what goes beside it stays.
+        judged = tuple(j for j in judged if j is chosen or not _clashes(case, (chosen, j), lines=False))
     ready = tuple(j for j in judged if j.ready)
     clashes = _clashes(case, ready)
     if clashes:
@@ -136,21 +138,23 @@ def _resolve(
     return tuple(distinct([*questions, *(r for j in waiting for r in j.reasons)])), ()
 
 
-def _clashes(case: Case, ready: tuple[Judged, ...]) -> tuple[Finding, ...]:
-    """Return the holds of programmes that one practitioner cannot bill side by side, or not for one disease."""
+def _clashes(case: Case, together: tuple[Judged, ...], *, lines: bool = True) -> tuple[Finding, ...]:
+    """Return the holds of programmes that one practitioner cannot bill side by side, or not for one disease.
+
+    Without `lines` the codes that were reached are not named: one of the programmes may have reached none.
+    """
     found: list[Finding] = []
-    for one, other in combinations(ready, 2):
-        tables = case.context.tables
-        said = f"{one.name.upper()} reaches {one.lines[0].code} and {other.name.upper()} reaches {other.lines[0].code}"
+    tables = case.context.tables
+    for one, other in combinations(together, 2):
+        said = " and ".join(f"{j.name.upper()} reaches {j.lines[0].code}" for j in (one, other)) if lines else ""
+        names = f"{one.name},{other.name}"
         if tables.exclusive(one.name, other.name):
-            hold = finding(case, Hold.CCM_PCM_SAME_PRACTITIONER, said, (), f"{one.name},{other.name}")
-            found.append(hold)
+            found.append(finding(case, Hold.CCM_PCM_SAME_PRACTITIONER, said, (), names))
         for mine, theirs in ((one, other), (other, one)):
-            row = tables.programmes[mine.name]
-            if row.apart_hold and theirs.name in row.apart_from and mine.diseases & theirs.diseases:
-                shared = ", ".join(sorted(d.partition(":")[2] for d in mine.diseases & theirs.diseases))
-                code = reason_code(row.apart_hold)
-                found.append(finding(case, code, f"{shared}: {said}", (), f"{one.name},{other.name}"))
+            row, shared = tables.programmes[mine.name], mine.diseases & theirs.diseases
+            if row.apart_hold and theirs.name in row.apart_from and shared:
+                named = ", ".join(sorted(shared))
+                found.append(finding(case, reason_code(row.apart_hold), f"{named}: {said}", (), names))
     return tuple(distinct(found))
 
 

@@ -10,7 +10,7 @@ from caretally.facts.intervals import Interval
 from caretally.facts.reasons import Hold
 from caretally.rules.coverages import in_force
 from caretally.rules.ladder import add_on_cap, is_facility, last_service_date, lines_of, rate_of
-from caretally.rules.rulings import decisions_in_evidence
+from caretally.rules.rulings import chosen_programme, decisions_in_evidence
 from caretally.rules.selection import decision_level, is_elected, plan_revised
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from caretally.rules.context import Case
     from caretally.rules.decision import Decision
     from caretally.rules.judging import Judged
+    from caretally.rules.view import GateOutcome
 
 
 def evidence_of(decision: Decision) -> Evidence:
@@ -71,22 +72,7 @@ def _versions(case: Case) -> Iterable[tuple[str, str | None]]:
 def trace_of(decision: Decision, closes_on: date) -> Trace:
     """Return the trace of a decision; the month closes on a date."""
     case, judged = decision.case, decision.judged
-    gates = tuple(
-        GateResult(
-            gate=gate.gate,
-            programme=j.name,
-            passed=gate.passed,
-            found=gate.found,
-            wanted=gate.wanted,
-            reason=gate.reasons[0][0].value if gate.reasons else None,
-            evidence=gate.evidence,
-            cite=case.text(gate.reasons[0][0].value).cite if gate.reasons else "",
-            reasons=tuple(code.value for code, _, _ in gate.reasons),
-            held=bool(gate.reasons) and all(isinstance(code, Hold) for code, _, _ in gate.reasons),
-        )
-        for j in judged
-        for gate in j.gates
-    )
+    gates = tuple(_gate(case, j, gate) for j in judged for gate in j.gates)
     rows = decision.ledger.rows
     for taken in decision.taken:
         if taken.choice.climb is not None and taken.choice.climb.family.pool == "practitioner":
@@ -112,6 +98,24 @@ def trace_of(decision: Decision, closes_on: date) -> Trace:
     )
 
 
+def _gate(case: Case, judged: Judged, gate: GateOutcome) -> GateResult:
+    kept = {(f.code, f.evidence) for f in judged.reasons}
+    standing = tuple(code for code, _, evidence in gate.reasons if (code.value, evidence) in kept)
+    return GateResult(
+        gate=gate.gate,
+        programme=judged.name,
+        passed=gate.passed,
+        found=gate.found,
+        wanted=gate.wanted,
+        reason=gate.reasons[0][0].value if gate.reasons else None,
+        evidence=gate.evidence,
+        cite=case.text(gate.reasons[0][0].value).cite if gate.reasons else "",
+        reasons=tuple(code.value for code, _, _ in gate.reasons),
+        standing=tuple(code.value for code in standing),
+        held=bool(standing) and all(isinstance(code, Hold) for code in standing),
+    )
+
+
 def _ground(decision: Decision, closes_on: date) -> dict[str, Any]:
     case, tables = decision.case, decision.case.context.tables
     coverages = (*((case.coverage,) if case.coverage else ()), *case.other_coverages)
@@ -128,7 +132,7 @@ def _ground(decision: Decision, closes_on: date) -> dict[str, Any]:
             j.name: {
                 "exclusive_with": list(tables.programmes[j.name].exclusive_with),
                 "apart_from": list(tables.programmes[j.name].apart_from),
-                "diagnoses": [d.icd10cm for d in j.view.conditions.diagnoses if d.icd10cm is not None],
+                "diseases": sorted(j.diseases),
                 "decision_making": decision_level(case, j.name),
                 "plan_revised": plan_revised(case, j.name),
                 "physician_elected": is_elected(case, j.name),
@@ -149,6 +153,7 @@ def _ground(decision: Decision, closes_on: date) -> dict[str, Any]:
             for j in decision.judged
         },
         "rates": _rates(decision),
+        "chosen_programme": chosen_programme(case),
         "questions": [{"code": f.code, "evidence": list(f.evidence)} for f in decision.questions],
     }
 
