@@ -19,6 +19,8 @@ COMMANDS = (
     ("sync",),
     ("explain",),
     ("candidates",),
+    ("audit",),
+    ("forecast",),
     ("review", "list"),
     ("review", "approve"),
     ("outbox", "list"),

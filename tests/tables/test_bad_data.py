@@ -158,6 +158,18 @@ MISTAKES = {
         'base_minutes = "60"',
         ['family[1] "cccm-staff", base_minutes', "found '60'", "wanted a whole number"],
     ),
+    "requirement twice": (
+        "practice-requirements.toml",
+        'id = "timely-follow-up"',
+        'id = "access-24-7"',
+        ['requirement "access-24-7"', "stands there twice"],
+    ),
+    "requirement of no list": (
+        "practice-requirements.toml",
+        'list = "omh"',
+        'list = "om"',
+        ["requirement[8]", "list", "found 'om'"],
+    ),
     "check without function": (
         "pre-submission.toml",
         'id = "one-family"',

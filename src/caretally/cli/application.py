@@ -34,7 +34,7 @@ from caretally.cli.options import (
     settings_of,
 )
 from caretally.cli.outbox_application import outbox
-from caretally.cli.outlook_application import candidates
+from caretally.cli.outlook_application import audit, candidates, forecast
 from caretally.cli.review_application import review
 from caretally.cli.rules_application import rules
 from caretally.cli.store_application import store_commands
@@ -308,3 +308,5 @@ def explain(
 
 application.command()(candidates)
 application.command()(export)
+application.command()(audit)
+application.command()(forecast)

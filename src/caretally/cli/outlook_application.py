@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import typer  # noqa: TC002 -- typer reads the annotations
+from typing import Annotated
+
+import typer
 
 from caretally.cli.failure import reported
 from caretally.cli.options import (
@@ -62,4 +64,86 @@ def candidates(
             practitioners=practitioner,
             places=site,
         )
+    )
+
+
+@reported
+def audit(
+    context: typer.Context,
+    *,
+    source: SourceArgument,
+    month: MonthOption,
+    as_of: AsOfOption = None,
+    patient: PatientOption = None,
+    group: GroupOption = None,
+    practitioner: PractitionerOption = None,
+    site: SiteOption = None,
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    profile: ProfileOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Report what the practice vouches for and what its patients' paper holds; nothing is written."""
+    from caretally.cli.audit_command import audit_month
+    from caretally.cli.outlook import outlook_of
+
+    audit_month(
+        outlook_of(
+            settings_of(
+                context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
+            ),
+            source=source,
+            month=month_of(month),
+            as_of=day_of(as_of),
+            patients=patient,
+            groups=group,
+            practitioners=practitioner,
+            places=site,
+        )
+    )
+
+
+@reported
+def forecast(
+    context: typer.Context,
+    *,
+    where: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[WHERE]",
+            help="Output folder of apply, or a source to decide from; without it, the store is read.",
+            show_default=False,
+        ),
+    ] = None,
+    month: Annotated[
+        str | None,
+        typer.Option("--month", "-m", metavar="YYYY-MM", help="This service month only.", show_default=False),
+    ] = None,
+    as_of: AsOfOption = None,
+    panel: Annotated[
+        int | None,
+        typer.Option(
+            "--panel", metavar="PATIENTS", min=1, help="Also for a panel of so many patients.", show_default=False
+        ),
+    ] = None,
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    profile: ProfileOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Add up expected revenue and what was left unbilled, from answers; nothing is written."""
+    from caretally.cli.forecast_command import forecast_revenue
+
+    forecast_revenue(
+        settings_of(
+            context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
+        ),
+        where=where,
+        month=None if month is None else month_of(month),
+        as_of=day_of(as_of),
+        panel=panel,
     )

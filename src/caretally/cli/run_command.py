@@ -16,6 +16,7 @@ from caretally.cli.failure import end_badly, error_document
 from caretally.cli.last_store import remember_store
 from caretally.cli.progress import progress_of
 from caretally.errors import SourceError, UsageError
+from caretally.reports.audit import requirement_results, settle_line
 from caretally.reports.before_the_claim import checks_in_short
 from caretally.reports.explanation import check_lines
 from caretally.reports.overview import OverviewRow, overview
@@ -29,7 +30,7 @@ from caretally.sync.request import RunRequest
 from caretally.sync.run import run_month
 from caretally.sync.sinks.folder import FolderSink
 from caretally.sync.store_place import store_of
-from caretally.tables import policy_book, sites, tables_for
+from caretally.tables import attestations, policy_book, sites, tables_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -178,6 +179,10 @@ def run_month_command(
     hint = ""
     if report.writes["create", "Claim"] and configuration.writeback.release == "review":
         hint = f"new claims are drafts until a person releases them: caretally review list {out or to or source}"
+    vouched = requirement_results(tables.requirements, attestations(configuration), month, request.as_of)
+    settle = settle_line(vouched)
+    if settle is not None:
+        settings.output.note(settle)
     error = report.error() or (strict_error(report) if strict else None)
     say_report(settings.output, report, seen, error=error, hint=hint)
 

@@ -52,7 +52,7 @@ def paper_lines(determination: Mapping[str, Any], which: str) -> Iterator[str]:
     for paper in papers:
         several = f"{paper['programme'].upper()}  " if len(papers) > 1 else ""
         for item in paper[which]:
-            title = _title(which, item["item"])
+            title = title_of(which, item["item"])
             yield f"{several}{title}: {STATES.get(item['state'], item['state'])}; {item['found']}"
             if item["evidence"]:
                 yield "    evidence: " + ", ".join(item["evidence"])
@@ -60,7 +60,8 @@ def paper_lines(determination: Mapping[str, Any], which: str) -> Iterator[str]:
         yield f"source: {source}"
 
 
-def _title(which: str, item: str) -> str:
+def title_of(which: str, item: str) -> str:
+    """Return what an item of a list is called."""
     if (which, item) == ("required_actions", "care-plan"):
         return "care plan established and shared"
     return TITLES.get(item, item)

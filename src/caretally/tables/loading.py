@@ -12,6 +12,7 @@ from caretally.tables.claim_checks import read_claim_checks
 from caretally.tables.locate import data_path, display_name
 from caretally.tables.payers import read_payers
 from caretally.tables.reading import nearest
+from caretally.tables.requirements import read_requirements
 from caretally.tables.resource_types import read_resource_types
 from caretally.tables.services import ServiceFiles, read_services
 from caretally.tables.terminology import read_terminology
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from caretally.facts.claim_check import ClaimCheckTables
     from caretally.facts.codes import CodeMap, Terminology
     from caretally.facts.policy import PayerPolicy
+    from caretally.facts.requirements import PracticeRequirement
     from caretally.facts.resource_types import ResourceType
     from caretally.facts.services import ServiceTables
     from caretally.mapping import CompiledView
@@ -73,6 +75,8 @@ class Tables:
     """By the name of the view: the base first, then each layer."""
     resource_types: tuple[ResourceType, ...]
     claim_checks: ClaimCheckTables
+    requirements: tuple[PracticeRequirement, ...]
+    """What a practice vouches for itself."""
     version: str
     """SHA-256 over the names and contents of all files."""
     files: tuple[str, ...]
@@ -120,7 +124,7 @@ def load_tables(
         {
             *services.years,
             *(services.programmes, services.conflicts, services.reasons, services.localities, resources, checks),
-            *(services.checks, services.payments),
+            *(services.checks, services.payments, root / "practice-requirements.toml"),
             *services.extra_localities,
             *(path for group in (*terminology_files, *payer_files, views) for path in group),
         },
@@ -136,6 +140,7 @@ def load_tables(
         views=compiled,
         resource_types=read_resource_types(resources, (view for group in compiled.values() for view in group)),
         claim_checks=read_claim_checks(checks, service_tables),
+        requirements=read_requirements(root / "practice-requirements.toml"),
         version=version,
         files=tuple(display_name(path) for path in files),
         paths=tuple(files),
