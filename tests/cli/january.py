@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,14 @@ class January:
         self.config.write_text(CONFIG)
         self.practice = together(*(golden("G02", f"{name}-", **case) for name, case in cases.items()))
         self.save()
+
+    def copied(self, folder: Path) -> January:
+        """Give a copy of everything, to go on from."""
+        copy = January.__new__(January)
+        shutil.copytree(self.out.parent, folder)
+        copy.source, copy.out, copy.config = folder / "source", folder / "out", folder / self.config.name
+        copy.practice = json.loads(json.dumps(self.practice))
+        return copy
 
     def save(self) -> None:
         """Write the source anew."""

@@ -11,6 +11,8 @@ from caretally.cli.config_application import config_commands
 from caretally.cli.export_application import export
 from caretally.cli.failure import reported
 from caretally.cli.keys_application import keys
+from caretally.cli.ledger_application import ledger
+from caretally.cli.life_application import denials, remittance, review_mark_sent
 from caretally.cli.options import (
     AsOfOption,
     ConfigOption,
@@ -49,7 +51,11 @@ application = typer.Typer(
     rich_markup_mode=None,  # importing rich for a help text costs twice as much as everything else
     context_settings={"help_option_names": ["--help", "-h"]},
 )
+review.command("mark-sent")(review_mark_sent)
 application.add_typer(review, name="review")
+application.add_typer(remittance, name="remittance")
+application.add_typer(denials, name="denials")
+application.add_typer(ledger, name="ledger")
 application.add_typer(outbox, name="outbox")
 application.add_typer(rules, name="rules")
 application.add_typer(store_commands, name="store")

@@ -8,49 +8,26 @@ import typer
 
 from caretally.cli.failure import reported
 from caretally.cli.options import (
+    AnyMonthOption,
+    ByOption,
     ConfigOption,
     JsonOption,
     MonthOption,
+    OnePractitionerOption,
+    PatientArgument,
+    PatientsArgument,
     ProfileOption,
     QuietOption,
+    SeenOption,
     StoreOption,
     VerboseOption,
     WhereArgument,
+    WhyOption,
     month_of,
     settings_of,
 )
 
 # ruff: noqa: PLC0415 -- every command loads its own module, so that --help and the others need not wait for it
-
-PatientArgument = Annotated[
-    str, typer.Argument(metavar="PATIENT", help="Patient/ID, or the id alone.", show_default=False)
-]
-PatientsArgument = Annotated[
-    list[str],
-    typer.Argument(metavar="PATIENT...", help="Patient/ID, or the id alone; several may be given.", show_default=False),
-]
-PractitionerOption = Annotated[
-    str | None,
-    typer.Option("--practitioner", metavar="ID", help="This billing practitioner only.", show_default=False),
-]
-ByOption = Annotated[
-    str | None, typer.Option("--by", metavar="NAME", help="Who decides.", show_default="your account's name")
-]
-WhyOption = Annotated[
-    str, typer.Option("--why", metavar="TEXT", help="Reason, kept with the decision.", show_default=False)
-]
-SeenOption = Annotated[
-    str | None,
-    typer.Option(
-        "--seen",
-        metavar="DIGEST",
-        help="The answer that you looked at (answer in review list --json); refused when it changed since.",
-        show_default=False,
-    ),
-]
-AnyMonthOption = Annotated[
-    str | None, typer.Option("--month", "-m", metavar="YYYY-MM", help="This month only.", show_default=False)
-]
 
 
 def add_decisions(review: typer.Typer) -> None:
@@ -79,7 +56,7 @@ def review_hold(
     where: WhereArgument,
     patients: PatientsArgument,
     month: MonthOption,
-    practitioner: PractitionerOption = None,
+    practitioner: OnePractitionerOption = None,
     seen: SeenOption = None,
     by: ByOption = None,
     why: WhyOption = "",
@@ -108,7 +85,7 @@ def review_release(
     where: WhereArgument,
     patients: PatientsArgument,
     month: MonthOption,
-    practitioner: PractitionerOption = None,
+    practitioner: OnePractitionerOption = None,
     seen: SeenOption = None,
     by: ByOption = None,
     why: WhyOption = "",
@@ -137,7 +114,7 @@ def review_elect_physician(
     where: WhereArgument,
     patient: PatientArgument,
     month: MonthOption,
-    practitioner: PractitionerOption = None,
+    practitioner: OnePractitionerOption = None,
     staff: Annotated[bool, typer.Option("--staff", help="Take the staff codes after all.")] = False,
     seen: SeenOption = None,
     by: ByOption = None,
@@ -176,7 +153,7 @@ def review_choose_programme(
     patient: PatientArgument,
     programme: Annotated[str, typer.Argument(metavar="PROGRAMME", help="ccm or pcm.", show_default=False)],
     month: MonthOption,
-    practitioner: PractitionerOption = None,
+    practitioner: OnePractitionerOption = None,
     seen: SeenOption = None,
     by: ByOption = None,
     why: WhyOption = "",
@@ -239,7 +216,7 @@ def review_attest(
             show_default=False,
         ),
     ] = None,
-    practitioner: PractitionerOption = None,
+    practitioner: OnePractitionerOption = None,
     file: Annotated[
         str | None,
         typer.Option("--from", metavar="FILE", help="Many at once, from a CSV file.", show_default=False),
@@ -288,7 +265,7 @@ def review_override(
     patient: PatientArgument,
     code: Annotated[str, typer.Argument(metavar="CODE", help="Code of the hold, R-….", show_default=False)],
     month: MonthOption,
-    practitioner: PractitionerOption = None,
+    practitioner: OnePractitionerOption = None,
     seen: SeenOption = None,
     by: ByOption = None,
     why: WhyOption = "",

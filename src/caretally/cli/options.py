@@ -126,6 +126,37 @@ StrictOption = Annotated[
 ]
 
 
+PatientArgument = Annotated[
+    str, typer.Argument(metavar="PATIENT", help="Patient/ID, or the id alone.", show_default=False)
+]
+PatientsArgument = Annotated[
+    list[str],
+    typer.Argument(metavar="PATIENT...", help="Patient/ID, or the id alone; several may be given.", show_default=False),
+]
+OnePractitionerOption = Annotated[
+    str | None,
+    typer.Option("--practitioner", metavar="ID", help="This billing practitioner only.", show_default=False),
+]
+ByOption = Annotated[
+    str | None, typer.Option("--by", metavar="NAME", help="Who decides.", show_default="your account's name")
+]
+WhyOption = Annotated[
+    str, typer.Option("--why", metavar="TEXT", help="Reason, kept with the decision.", show_default=False)
+]
+SeenOption = Annotated[
+    str | None,
+    typer.Option(
+        "--seen",
+        metavar="DIGEST",
+        help="The answer that you looked at (answer in review list --json); refused when it changed since.",
+        show_default=False,
+    ),
+]
+AnyMonthOption = Annotated[
+    str | None, typer.Option("--month", "-m", metavar="YYYY-MM", help="This month only.", show_default=False)
+]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What every command knows: the words before the command, overruled by those after it."""

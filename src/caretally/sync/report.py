@@ -70,6 +70,7 @@ class RunReport:
         faults: patients that led to a fault of ours, and its kind and place.
         gaps: what of the source could not be read.
         decisions: recorded decisions of people that the sink did not have yet.
+        answered: claims that a ClaimResponse moved along.
         refused_approvals: what a person asked for and why it was not done.
     """
 
@@ -105,6 +106,7 @@ class RunReport:
     failed: list[FailedWrite] = field(default_factory=list)
     approved: int = 0
     decisions: int = 0
+    answered: int = 0
     refused_approvals: list[dict[str, Any]] = field(default_factory=list)
     requests: int = 0
     write_strategy: dict[str, str] | None = None
@@ -202,6 +204,7 @@ class RunReport:
             | {"found": self.found, "unchanged": self.unchanged, "proposed": self.proposed},
             "approved": self.approved,
             "decisions": self.decisions,
+            "answered": self.answered,
             "refused_approvals": self.refused_approvals,
             "recovered": dict(sorted(self.recovered.items())),
             "faults": dict(sorted(self.faults.items())),

@@ -5,19 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal
-from uuid import uuid4
 
 from caretally.billing import ClaimIdentity, OnFile, State, filed_digest
 from caretally.billing.content import LIVE, state_of
 from caretally.facts import exact_json
 from caretally.facts.calendar import ServiceMonth
 from caretally.facts.reasons import Hold
-from caretally.store import runs, staging, temporary_store
 from caretally.store.answers import answers_of, find_answers
 from caretally.store.opening import open_existing_store, store_file
+from caretally.sync.claim_lookup import staged_on_file
 from caretally.sync.own_ids import in_own_ids
 from caretally.sync.resources import read_body
-from caretally.sync.sinks.folder import FolderSink, own_key
+from caretally.sync.sinks.folder import FolderSink
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -87,7 +86,7 @@ def list_reviews(
         SourceError, IncompletePullError: the sink cannot be read.
     """
     answered = [one for one in documents if isinstance(one.get("billing_practitioner"), str)]
-    filed = _on_file(sink, sorted({str(one["patient"]) for one in answered}), opened_at)
+    filed = staged_on_file(sink, sorted({str(one["patient"]) for one in answered}), opened_at)
     items = (_item(one, filed.get(_key(one, tenant), []), keeps_versions=sink.keeps_versions) for one in answered)
     return sorted(
         (item for item in items if item is not None),
@@ -119,27 +118,6 @@ def find_determination(
     """
     with open_existing_store(store_file(location)) as store:
         return [one.document for one in find_answers(store, patient, month, practitioner)]
-
-
-def _on_file(sink: Sink, patients: list[str], opened_at: str) -> dict[str, list[StagedResource]]:
-    """Read claims and charges of ours of some patients, by the business value of their identity."""
-    found: dict[str, list[StagedResource]] = {}
-    with temporary_store(opened_at=opened_at) as store:
-        run_id, pull_id = uuid4().hex, uuid4().hex
-        runs.begin_run(
-            store, run_id=run_id, command="review", service_month="", as_of=opened_at[:10], started_at=opened_at
-        )
-        runs.begin_pull(
-            store, pull_id=pull_id, run_id=run_id, source=sink.target, service_month="", started_at=opened_at
-        )
-        with staging.StagingWriter(store, pull_id, staging.SINK) as writer:
-            sink.stage_on_file(writer, patients)
-        for name in ("ChargeItem", "Claim"):
-            for row in staging.stream_type(store, pull_id, name):
-                key = own_key(read_body(row.body))
-                if key is not None:
-                    found.setdefault(key, []).append(row)
-    return found
 
 
 def _key(document: Mapping[str, Any], tenant: str) -> str:

@@ -24,6 +24,7 @@ from caretally.sync.pulling import types_to_read
 from caretally.sync.recovery import finish_open_intents
 from caretally.sync.report import FailedWrite, RunReport
 from caretally.sync.request import instant_of
+from caretally.sync.responding import keep_response, responses
 from caretally.sync.sinks.folder import FolderSink
 from caretally.sync.sinks.server import ServerSink
 from caretally.sync.unchanged import Unchanged
@@ -262,6 +263,7 @@ class MonthRun:
             self._take_joined(change_set, outgoing)
         for one in planned:
             self._take(one, outgoing)
+        self._take_responses(planner, record, planned, outgoing)
         return [self._answer(one.determination, record, decided_at) for one in planned]
 
     def _plan(
@@ -273,6 +275,22 @@ class MonthRun:
             # The answer stands; only its claim cannot be made, for example because an NPI is missing.
             self._failed(determination, str(error))
             return Planned(determination=determination)
+
+    def _take_responses(
+        self, planner: Planner, record: PatientRecord, planned: list[Planned], outgoing: Outgoing | None
+    ) -> None:
+        """Move claims along as their payers answered; one that is written otherwise in this run waits for the next."""
+        if self.request.approvals is not None:
+            return
+        busy = {one.change_set.identity for one in planned if one.change_set is not None and one.change_set.changes}
+        for response in responses(record, self.request.month, planner.billing):
+            if response.identity in busy:
+                continue
+            self.report.answered += 1
+            self.request.observe_changes(response.changes)
+            if outgoing is not None:
+                keep_response(self.store, response, self._now())
+                outgoing.add(response.changes)
 
     def _take_joined(self, change_set: ChangeSet, outgoing: Outgoing | None) -> None:
         """Count and hand on what is taken back of another record of the same person."""

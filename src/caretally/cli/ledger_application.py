@@ -1,0 +1,101 @@
+"""``caretally ledger`` and its options."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from caretally.cli.failure import reported
+from caretally.cli.options import (
+    ConfigOption,
+    JsonOption,
+    ProfileOption,
+    QuietOption,
+    StoreOption,
+    VerboseOption,
+    WhereArgument,
+    settings_of,
+)
+
+# ruff: noqa: PLC0415 -- every command loads its own module, so that --help and the others need not wait for it
+
+ledger = typer.Typer(
+    help="The audit trail of every decision, answer and write.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+@ledger.command("verify")
+@reported
+def ledger_verify(
+    context: typer.Context,
+    *,
+    where: WhereArgument,
+    head: Annotated[
+        str | None,
+        typer.Option(
+            "--head",
+            metavar="HEAD",
+            help="A head that was kept elsewhere; nothing up to it may be missing or other.",
+            show_default=False,
+        ),
+    ] = None,
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    profile: ProfileOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Find anything that was changed, removed, inserted or put elsewhere."""
+    from caretally.cli.ledger_command import verify_ledger
+
+    settings = settings_of(
+        context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
+    )
+    verify_ledger(settings, where=where, head=head)
+
+
+@ledger.command("head")
+@reported
+def ledger_head(
+    context: typer.Context,
+    *,
+    where: WhereArgument,
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    profile: ProfileOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Print number and digest of the last entry; keep it elsewhere to show later that nothing was cut off."""
+    from caretally.cli.ledger_command import show_head
+
+    settings = settings_of(
+        context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
+    )
+    show_head(settings, where=where)
+
+
+@ledger.command("export")
+@reported
+def ledger_export(
+    context: typer.Context,
+    *,
+    where: WhereArgument,
+    form: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="json, or audit-event (FHIR AuditEvent).")
+    ] = "json",
+    after: Annotated[int, typer.Option("--after", metavar="NUMBER", help="Entries after this one only.")] = 0,
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    profile: ProfileOption = None,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Write the entries to standard output, one JSON object a line."""
+    from caretally.cli.ledger_command import export_ledger
+
+    settings = settings_of(context, config=config, store=store, profile=profile, quiet=quiet, verbose=verbose)
+    export_ledger(settings, where=where, form=form, after=after)
