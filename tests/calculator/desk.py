@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from caretally.facts.calendar import local_date, start_of_day
+from caretally.facts.calendar import start_of_day
 from caretally.facts.time_entry import RoleClass
 from tests.calculator import numbers
 from tests.calculator.answer import Answer
@@ -15,6 +15,7 @@ from tests.calculator.ledger import (
     Piece,
     Surroundings,
     Windows,
+    coded_service,
     floor_entries,
     happened,
     lay_over,
@@ -97,6 +98,12 @@ class Desk(OtherServices):
             visits=self.facts.visits,
             stays=self.facts.stays,
             separate_spans=self.separate_spans(),
+            linked=frozenset(
+                reference
+                for line in self.facts.claim_lines
+                if separate_code((line.code,), line.service_date)
+                for reference in line.encounters
+            ),
             incident_to=any(
                 a.name == "incident-to" and a.held_from <= self.last and (a.held_to is None or a.held_to >= self.first)
                 for a in self.practice.attestations
@@ -120,7 +127,7 @@ class Desk(OtherServices):
         for entry in self.facts.entries:
             if not happened(entry) or entry.interval is None:
                 continue
-            if separate_code(entry.procedure_codes, local_date(entry.interval.start, self.zone)):
+            if coded_service(entry, self.zone):
                 spans.append((entry.interval.start, entry.interval.end))
         return spans + [
             visit.interval

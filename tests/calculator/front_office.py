@@ -33,7 +33,7 @@ class FrontOffice:
         self.consented = sorted({who for c in self.facts.consents for who in c.practitioners})
         self.owners = {p.reference: self.owner(p) for p in self.facts.care_plans if p.status != "entered-in-error"}
         self.candidates = set(self.consented) | {who for who in self.owners.values() if who is not None}
-        if not self.candidates:
+        if not self.candidates and (self.owners or self.facts.consents or self.worked_in_month()):
             lead = next((who for who in self.facts.care_team_leads if self.may_bill(who)), None) or self.default()
             self.candidates = {lead} if lead else set()
         self.zone = self.policy_of(min(self.candidates, default=None)).time_zone
@@ -46,6 +46,10 @@ class FrontOffice:
         practice = self.context.practice
         site = practice.site_of(who) if who else next(iter(practice.sites))
         return self.context.policies.effective(coverage or self.coverage, site).policy
+
+    def worked_in_month(self) -> bool:
+        zone = self.policy_of(None).time_zone
+        return any(touches(e, self.month.service_month, zone) for e in self.entries)
 
     def may_bill(self, who: str) -> bool:
         return self.context.practice.practitioner(who).role is RoleClass.PRACTITIONER

@@ -65,6 +65,8 @@ class Surroundings:
     visits: tuple[VisitFact, ...]
     stays: tuple[StayFact, ...]
     separate_spans: list[tuple[int, int]]
+    linked: frozenset[str] = frozenset()
+    """Entries whose Encounter a claim line bills as something else."""
     incident_to: bool = False
     """Whether the practice vouches for staff of others."""
     windows: dict[str | None, Windows] = field(default_factory=dict)
@@ -78,6 +80,15 @@ def separate_code(entry_or_visit_codes: tuple[object, ...], on: date) -> str | N
             if first <= on <= last:
                 return str(code)
     return None
+
+
+def coded_service(entry: TimeEntry, zone: ZoneInfo) -> str | None:
+    """The code under which an entry was billed as something else, valid when it began or when it ended."""
+    if entry.interval is None:
+        assert entry.day is not None
+        return separate_code(entry.procedure_codes, entry.day)
+    first, last = (local_date(at, zone) for at in (entry.interval.start, entry.interval.end - 1))
+    return separate_code(entry.procedure_codes, first) or separate_code(entry.procedure_codes, last)
 
 
 def in_order(entries: tuple[TimeEntry, ...]) -> list[TimeEntry]:
@@ -180,7 +191,7 @@ def judge(
     found = (
         (not working, "X-ROLE"),
         (not activity_counts(entry, around.policy), "X-ACTIVITY"),
-        (separate_code(entry.procedure_codes, on) is not None, "X-SEPARATE-CODE"),
+        (coded_service(entry, around.zone) is not None or entry.reference in around.linked, "X-SEPARATE-CODE"),
         *outside_windows(first, last, windows),
         (any(inpatient(stay, first, last, around.zone) for stay in around.stays), "X-INPATIENT"),
         (not left, "X-SAME-DAY-EM"),

@@ -109,6 +109,14 @@ def _payer_changed(draft: Draft) -> None:
         log_entry(draft, "Practitioner/N1", programme, day=day, seconds=1800)
 
 
+def _billed_otherwise(draft: Draft) -> None:
+    """A claim line names the Encounter of an entry: the work was billed as another service."""
+    if draft.entries:
+        code = draft.random.choice(("98966", "98012", "99442", "G0179", "99484"))
+        encounters = (draft.random.choice(draft.entries).reference,)
+        make_claim(draft, code, P1, draft.busy_day(), encounters=encounters)
+
+
 def _stay(draft: Draft) -> None:
     random = draft.random
     begin = random.choice((draft.around(), draft.busy_day(), draft.busy_day() - timedelta(days=1)))
@@ -298,6 +306,7 @@ MISHAPS: dict[Callable[[Draft], None], int] = {
     _other_claim: 76,
     _conflict: 130,
     _same_disease: 60,
+    _billed_otherwise: 14,
     _colleague_too: 40,
     _payer_changed: 34,
     _stay: 30,

@@ -166,6 +166,27 @@ def test_one_disease_of_two_practitioners_follows_the_payers_grouping() -> None:
         assert reasons(answers(month, builder.context())["Practitioner/P1"]) == expected
 
 
+def test_a_call_over_new_year_that_has_a_code_of_its_own_counts_on_neither_side() -> None:
+    call = {"role": "RN", "who": "N1", "start": "2024-12-31T23:55:00", "end": "2025-01-01T00:25:00", "sep": "99442"}
+    month, builder = question([call])
+    found = answers(month, builder.context())["Practitioner/P1"]
+    assert {row["code"]: row["seconds"] for row in found.excluded()} == {
+        "X-OUTSIDE-MONTH": 300,
+        "X-SEPARATE-CODE": 1500,
+    }
+
+
+def test_minutes_after_the_turn_of_the_month_go_to_who_has_a_plan_then() -> None:
+    late = {"role": "RN", "who": "N1", "start": "2024-12-31T23:55:00", "end": "2025-01-01T00:25:00"}
+    month, builder = question([late])
+    (plan,) = month.facts.care_plans
+    before = replace(plan, end=date(2024, 12, 31))
+    after = replace(plan, reference="CarePlan/2", start=date(2025, 1, 1), author=builder.person("P2", "MD"))
+    found = answers(with_facts(month, care_plans=(before, after)), builder.context())
+    assert found["Practitioner/P2"].counted_seconds == {"ccm": 1500}
+    assert found["Practitioner/P1"].logged_seconds == 0
+
+
 def test_a_plan_without_dates_was_there_when_it_was_last_updated() -> None:
     month, builder = question([NURSE])
     (plan,) = month.facts.care_plans

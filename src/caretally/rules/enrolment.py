@@ -151,7 +151,9 @@ class _Enrolment:
         day = entry.day or (local_date(entry.interval.start, zone) if entry.interval else None)
         if day is None or not touches(entry, self.first, self.last, zone):
             return set()
-        programme = self._programme(entry, min(max(day, self.first), self.last))
+        # Of an entry over the edge of the month, the part inside is asked about.
+        day = min(max(day, self.first), self.last)
+        programme = self._programme(entry, day)
         if programme is None:
             # Several enrolments and an entry that names none of them: a person has to say which.
             enrolled = sorted({name for plan in self.care_plans for name in plan.programmes})

@@ -192,8 +192,8 @@ class _Ledger:
         for entry in self.case.facts.entries:
             if entry.interval is None or not happened(entry):
                 continue
-            day = local_date(entry.interval.start, self.case.zone)
-            code = codes.first(entry.procedure_codes, day)
+            day, last = self._dates(entry)
+            code = codes.first(entry.procedure_codes, day) or codes.first(entry.procedure_codes, last)
             if code is not None:
                 span = Shadow(interval=entry.interval, first_day=day, last_day=day, detail=code.code)
                 found.append((span, entry.reference, code.code))
@@ -247,7 +247,7 @@ class _Ledger:
         for coding in piece.entry.procedure_codes:
             if self._own_code(coding.code, piece.programme):
                 continue
-            if codes.contains(coding, piece.day):
+            if any(codes.contains(coding, day) for day in self._dates(piece.entry)):
                 piece.marks.setdefault(Exclusion.SEPARATE_CODE, coding.code)
             elif coding.code not in case.context.tables.own_codes():
                 self.other_codes.add(f"{piece.entry.reference} {coding.code}")
@@ -256,6 +256,14 @@ class _Ledger:
             linked = piece.entry.reference in line.encounters and not self._own_code(line.code.code, piece.programme)
             if linked and codes.contains(line.code, line.service_date):
                 piece.marks.setdefault(Exclusion.SEPARATE_CODE, line.code.code)
+
+    def _dates(self, entry: TimeEntry) -> tuple[date, date]:
+        """Return the first and the last local date of an entry: a service over midnight is one, and so is its code."""
+        if entry.interval is None:
+            assert entry.day is not None  # noqa: S101 -- enrolment files no entry without any time
+            return entry.day, entry.day
+        zone = self.case.zone
+        return local_date(entry.interval.start, zone), local_date(entry.interval.end - 1, zone)
 
     def _mark_span(self, piece: _Piece, exclusion: Exclusion, shadows: Iterable[Shadow]) -> None:
         for shadow in shadows:
