@@ -172,6 +172,10 @@ def test_a_payer_without_identifier_stops_only_the_837p() -> None:
     assert not outcome.stops_release
     assert [c.id for c in outcome.stopping("837p")] == ["K-PAYER-ID"]
     assert outcome.stopping("cms1500") == outcome.stopping("csv") == ()
+    nobody = checked(_without("Patient/pat", "Practitioner/P1")())
+    assert len(nobody.stopping("837p")) > 1
+    assert nobody.stopping("csv") == ()
+    assert [c.id for c in checked(_item(0, net=None)()).stopping("parquet")] == ["K-CHARGE"]
     parties["Organization/payer"]["identifier"] = [{"system": "urn:oid:2.16.840.1.113883.6.300", "value": "12345"}]
     assert ids(checked(read(parties=parties))) == []
 

@@ -263,7 +263,15 @@ def test_what_goes_out_is_what_is_released_and_voids_that_the_payer_is_told(
     assert (sure.unreleased, [one for one in sure.claims if one.state == "draft"]) == (1, [])
 
 
-def test_without_people_nothing_but_tables_can_be_made(request_for: Any) -> None:
+def test_a_table_holds_what_is_on_file_whatever_a_payer_would_say(request_for: Any) -> None:
+    whole = export_claims(request_for("csv"))
+    done = export_claims(replace(request_for("csv"), sources=()))
+    assert (len(done.claims), done.total, done.left_out) == (len(whole.claims), whole.total, [])
+    assert {row["patient_family"] for row in read_back(content(done))} == {None}
+    assert export_claims(replace(request_for("parquet"), sources=())).files
+
+
+def test_without_people_no_form_can_be_made(request_for: Any) -> None:
     done = export_claims(replace(request_for("cms1500"), sources=()))
     assert done.files == []
     assert {check.id for one in done.left_out for check in one.checks} >= {"K-PATIENT-NAME", "K-RENDERING-NAME"}

@@ -17,6 +17,11 @@ Mender = Literal["biller", "registration", "integration"]
 """Who can mend it: billing office, patient registration, whoever runs the interface and its configuration."""
 
 
+ExportFormat = Literal["cms1500", "837p", "csv", "parquet"]
+PAYER_FORMATS: tuple[ExportFormat, ...] = ("cms1500", "837p")
+"""Formats that a payer gets."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimCheckRule:
     """One row of the catalogue."""
@@ -28,8 +33,8 @@ class ClaimCheckRule:
     who: Mender
     fix: str
     stops: Stops
-    formats: tuple[str, ...] = ()
-    """Formats of an export that it concerns; empty: all."""
+    formats: tuple[ExportFormat, ...] = PAYER_FORMATS
+    """Formats of an export that it concerns. A table of what is on file lacks nothing that a payer wants."""
     cite: str = ""
 
 
@@ -49,7 +54,7 @@ class FailedCheck:
 
     def stops_export(self, form: str) -> bool:
         """Whether a claim is left out of an export of a format."""
-        return self.rule.stops != "nothing" and (not self.rule.formats or form in self.rule.formats)
+        return self.rule.stops != "nothing" and form in self.rule.formats
 
     def to_json(self) -> dict[str, Any]:
         """Return the failed check as it stands in `claim_checks` of the output contract."""

@@ -150,7 +150,7 @@ def check_lines(determination: Mapping[str, Any], *, stops: str | None = None) -
         yield f"{check['code']}  {check['message']} ({check['where']}: {check['found']})"
         forms = f" to {', '.join(check['formats'])}" if check.get("formats") else ""
         effect = {"nothing": "advice", "export": f"stops the export{forms}"}.get(
-            check["stops"], "stops release without a person, and every export"
+            check["stops"], f"stops the release without a person, and the export{forms}"
         )
         yield f"    {effect}; {check['who']}: {check['fix']}"
 

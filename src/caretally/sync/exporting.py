@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -29,15 +29,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from caretally.billing import ProfessionalClaim
-    from caretally.facts.claim_check import FailedCheck
+    from caretally.facts.claim_check import ExportFormat, FailedCheck
     from caretally.facts.policy import PolicyBook
     from caretally.store.opening import Store
     from caretally.sync.pulling import Narrowing, Source
     from caretally.sync.writes import Sink
     from caretally.tables import Configuration, Tables
 
-Format = Literal["cms1500", "837p", "csv", "parquet"]
-FORMATS: tuple[Format, ...] = ("cms1500", "837p", "csv", "parquet")
+FORMATS: tuple[ExportFormat, ...] = ("cms1500", "837p", "csv", "parquet")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +55,7 @@ class ExportRequest:
         strict: write nothing when a claim is left out for what it lacks.
     """
 
-    form: Format
+    form: ExportFormat
     place: Sink
     sources: tuple[Source | Sink, ...]
     folder: Path
@@ -96,7 +95,7 @@ class LeftOut:
 class Exported:
     """What an export made."""
 
-    form: Format
+    form: ExportFormat
     files: list[str] = field(default_factory=list)
     claims: list[ProfessionalClaim] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from caretally.errors import TableError
-from caretally.facts.claim_check import ClaimCheckRule, ClaimCheckTables
+from caretally.facts.claim_check import PAYER_FORMATS, ClaimCheckRule, ClaimCheckTables, ExportFormat
 from caretally.tables.locate import display_name
 from caretally.tables.reading import Strict, checked, form, read_toml
 
@@ -28,7 +28,7 @@ class CheckRow(Strict):
     who: Literal["biller", "registration", "integration"]
     fix: _Text
     stops: Literal["release", "export", "nothing"]
-    formats: list[Literal["cms1500", "837p", "csv", "parquet"]] = Field(default_factory=list)
+    formats: list[ExportFormat] = Field(default_factory=lambda: list(PAYER_FORMATS))
     cite: _Text
 
 
