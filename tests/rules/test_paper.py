@@ -90,7 +90,7 @@ ROWS = [
     Row("documentation", "permission", "missing", case={"consent": None}),
     Row("documentation", "explanation", "found", facts={"consent": {"explained": ALL_EXPLAINED}}),
     Row("documentation", "explanation", "partly", facts={"consent": {"explained": ALL_EXPLAINED[:1]}}),
-    Row("documentation", "explanation", "missing", "Consent/consent"),
+    Row("documentation", "explanation", "missing", "Consent/consent", facts={"consent": {"explained": ()}}),
     Row("documentation", "may-stop", "found", facts={"consent": {"explained": ("may-stop",)}}),
     Row("documentation", "may-stop", "missing", facts={"consent": {"explained": ("service",)}}),
     Row("documentation", "services-rendered", "found", "Encounter/time-1"),
