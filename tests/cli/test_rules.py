@@ -57,7 +57,9 @@ def test_switches_with_their_origin(tmp_path: Path) -> None:
     file.write_text('[policy]\nhospice = "block"\n[site.a]\n[site.a.policy]\nrounding = "floor_entry"\n')
     done = inside("rules", "show", "--config", file, "--json")
     by_payer = {(row["payer"], row["site"]): row["switches"] for row in done.json()}
-    assert by_payer["medicare", "a"]["hospice"] == {"value": "block", "origin": f"{file} [policy]"}
+    hospice = by_payer["medicare", "a"]["hospice"]
+    assert (hospice["value"], hospice["origin"]) == ("block", f"{file} [policy]")
+    assert hospice["effect"] == "A hospice election in the month"
     assert by_payer["medicare", "a"]["rounding"]["origin"] == f"{file} [site.a.policy]"
     assert by_payer["commercial-example", "a"]["dos"]["value"] == "with_last"
     text = inside("rules", "show", "--config", file, "--payer", "medicare", "--site", "a")

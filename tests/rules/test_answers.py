@@ -7,14 +7,15 @@ import pytest
 from tests.rules import answers
 
 KEPT = answers.kept()
-CASES = answers.names()
+GROUPS = [answers.names()[start : start + 20] for start in range(0, len(answers.names()), 20)]
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_an_answer_is_the_one_that_was_last_looked_at(name: str) -> None:
+@pytest.mark.parametrize("names", GROUPS, ids=[f"{i}-{names[0]}" for i, names in enumerate(GROUPS, 1)])
+def test_answers_are_those_that_were_last_looked_at(names: tuple[str, ...]) -> None:
     """When this fails on purpose: run scripts/make_answers.py and read what it changed."""
-    assert answers.told(name, answers.answer(name)) == KEPT[name]
+    for name in names:
+        assert answers.told(name, answers.answer(name)) == KEPT.get(name), name
 
 
 def test_nothing_is_kept_that_is_no_case() -> None:
-    assert list(KEPT) == list(CASES)
+    assert list(KEPT) == list(answers.names())

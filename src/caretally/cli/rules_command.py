@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from caretally.cli.output import Output
     from caretally.facts.policy import PolicyBook
     from caretally.facts.services import ServiceCode
-    from caretally.tables import CodeView, TablesReport
+    from caretally.tables import CodeView, Tables, TablesReport
 
 
 def check_rules(settings: Settings) -> None:
@@ -157,13 +157,14 @@ def show_switches(settings: Settings, *, payer: str | None, site: str | None) ->
         ConfigurationError: a table or the configuration is wrong.
     """
     configuration = read_configuration(settings)
-    book = policy_book(tables_for(configuration), configuration)
+    tables = tables_for(configuration)
+    book = policy_book(tables, configuration)
     places = _places(sites(configuration), site)
     if payer is not None and payer not in book.payers:
         raise UsageError(f"no payer '{payer}'; known are {', '.join(book.payers)}")
     if settings.output.as_json:
         payers = list(book.payers) if payer is None else [payer]
-        settings.output.document([_switches_document(book, name, place) for name in payers for place in places])
+        settings.output.document([_switches_document(tables, book, name, place) for name in payers for place in places])
         return
     name = payer or book.default_payer
     for place in places:
@@ -187,16 +188,25 @@ def _places(known: Sequence[Site], wanted: str | None) -> list[Site]:
     return chosen
 
 
-def _switches_document(book: PolicyBook, payer: str, place: Site) -> dict[str, Any]:
+def _switches_document(tables: Tables, book: PolicyBook, payer: str, place: Site) -> dict[str, Any]:
     return {
         "payer": payer,
         "title": book.payers[payer].title,
         "site": place.name,
         "switches": {
-            switch.name: {"value": switch.value, "origin": switch.origin}
+            switch.name: {
+                "value": switch.value,
+                "origin": switch.origin,
+                "effect": tables.switches[_described(switch.name)].effect,
+            }
             for switch in effective_switches(book, payer, place)
         },
     }
+
+
+def _described(name: str) -> str:
+    """Return the switch that describes a name: all caps are one switch."""
+    return "caps" if name.startswith("caps.") else name
 
 
 def _shown(value: object) -> str:

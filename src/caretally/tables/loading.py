@@ -15,6 +15,7 @@ from caretally.tables.reading import nearest
 from caretally.tables.requirements import read_requirements
 from caretally.tables.resource_types import read_resource_types
 from caretally.tables.services import ServiceFiles, read_services
+from caretally.tables.switches import read_switches
 from caretally.tables.terminology import read_terminology
 from caretally.tables.views import read_views, view_files
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from caretally.facts.services import ServiceTables
     from caretally.mapping import CompiledView
     from caretally.tables.configuration import Configuration
+    from caretally.tables.switches import SwitchText
 
 CODE_SETS = (
     "activities-counted",
@@ -74,6 +76,8 @@ class Tables:
     views: Mapping[str, tuple[CompiledView, ...]]
     """By the name of the view: the base first, then each layer."""
     resource_types: tuple[ResourceType, ...]
+    switches: Mapping[str, SwitchText]
+    """What each switch of a payer's policy does."""
     claim_checks: ClaimCheckTables
     requirements: tuple[PracticeRequirement, ...]
     """What a practice vouches for itself."""
@@ -120,11 +124,12 @@ def load_tables(
     payer_files = sorted(root.glob("payers/*.toml")), _files(extra_payers, ".toml")
     views = view_files(root / "views", mapping_layers)
     resources, checks = root / "resources.toml", root / "claim-checks.toml"
+    switches = root / "switches.toml"
     files = sorted(
         {
             *services.years,
             *(services.programmes, services.conflicts, services.reasons, services.localities, resources, checks),
-            *(services.checks, services.payments, root / "practice-requirements.toml"),
+            *(services.checks, services.payments, root / "practice-requirements.toml", switches),
             *services.extra_localities,
             *(path for group in (*terminology_files, *payer_files, views) for path in group),
         },
@@ -141,6 +146,7 @@ def load_tables(
         resource_types=read_resource_types(resources, (view for group in compiled.values() for view in group)),
         claim_checks=read_claim_checks(checks, service_tables),
         requirements=read_requirements(root / "practice-requirements.toml"),
+        switches=read_switches(switches),
         version=version,
         files=tuple(display_name(path) for path in files),
         paths=tuple(files),
