@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import structlog
 from typer.testing import CliRunner
 
 from caretally.cli.application import application
@@ -46,7 +47,10 @@ def caretally(*words: str | Path, state: Path, folder: Path | None = None, **env
 
 def inside(*words: str | Path, **environment: str) -> Outcome:
     """Run the command in this process: faster, and open to what a test puts in its way."""
-    done = CliRunner(env=environment).invoke(application, [str(word) for word in words], prog_name="caretally")
+    try:
+        done = CliRunner(env=environment).invoke(application, [str(word) for word in words], prog_name="caretally")
+    finally:
+        structlog.reset_defaults()  # its streams end with the command, and others log after it
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     return Outcome(code=done.exit_code, out=done.stdout, err=done.stderr)

@@ -103,6 +103,7 @@ def test_resource_types() -> None:
         "PractitionerRole",
         "Organization",
         "Location",
+        "ChargeItemDefinition",
     }
     assert types["Coverage"].patient_elements == ("beneficiary",)
     assert types["Consent"].patient_elements == ("patient",)

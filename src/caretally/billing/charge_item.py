@@ -78,7 +78,7 @@ def _charge_item(
         "id": identity.charge_item_id(revision, line.code, line.service_date),
         "extension": [{"url": CLAIM_REVISION, "valueUnsignedInt": revision}],
         "identifier": identity.charge_item_identifiers(revision, line.code, line.service_date),
-        "definitionCanonical": [definition_canonical(line.code, line.service_date)],
+        "definitionCanonical": [line.definition or definition_canonical(line.code, line.service_date)],
         "status": CHARGE_STATUS[state],
         "code": coding(line.system, line.code),
         "subject": reference(determination.patient),

@@ -36,6 +36,8 @@ class Line:
     """Units times the payer's rate; None when no rate is known."""
     charge: Decimal | None
     """What the claim asks."""
+    definition: str | None = None
+    """Canonical address of the price that the charge comes from; None: of our own definition of the code."""
     programme: str | None = None
     """Programme whose ladder earned it."""
     diagnoses: tuple[str, ...] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from caretally.facts.prices import PriceList
 from caretally.facts.time_entry import RoleClass
 
 if TYPE_CHECKING:
@@ -125,6 +126,7 @@ class Practice:
     organizations: Mapping[str, Organization] = field(default_factory=dict)
     sites: tuple[Site, ...] = ()
     attestations: tuple[Attestation, ...] = ()
+    prices: PriceList = field(default_factory=PriceList)
 
     def practitioner(self, reference: str) -> Practitioner:
         """Return a practitioner; one who is not on file has an unknown role."""

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 from caretally.facts.codes import NUCC
 from caretally.facts.issue import Issue
 from caretally.facts.practice import Organization, Practice, Practitioner, RoleAssignment
+from caretally.facts.prices import PriceList
 from caretally.facts.time_entry import RoleClass
 from caretally.mapping.context import ViewIndex
 from caretally.mapping.copies import settle_copies
+from caretally.mapping.prices import prices_of
 from caretally.mapping.references import npi_digits, target_of, tin_digits
 from caretally.mapping.report import Report
 from caretally.mapping.roles import RANK, role_class
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from caretally.facts.codes import Terminology
     from caretally.facts.practice import Attestation, Site
+    from caretally.facts.prices import Price
     from caretally.mapping.copies import Source
     from caretally.mapping.values import Row
     from caretally.mapping.view import CompiledView
@@ -56,6 +59,7 @@ def map_practice(
         organizations=organizations,
         sites=sites,
         attestations=attestations,
+        prices=PriceList(tuple(builder.prices())),
     )
     return MappedPractice(practice=practice, issues=builder.report.rows(), accounted=builder.accounted())
 
@@ -110,6 +114,18 @@ class _Builder:
                 tin=next(iter(tins), None),
                 identifiers=tuple((s, v) for s, v in pairs if isinstance(s, str) and isinstance(v, str)),
             )
+
+    def prices(self) -> Iterator[Price]:
+        """Yield the price list."""
+        for source, row in self._rows("price"):
+            try:
+                found = list(prices_of(source, row))
+            except Refusal as refusal:
+                self.report.refuse(source, refusal)
+                continue
+            if found:
+                self.used.add(source.reference)
+            yield from found
 
     def practitioners(self) -> Iterator[Practitioner]:
         """Yield everybody with all roles."""

@@ -46,8 +46,8 @@ def explain_text(determination: Mapping[str, Any], *, labels: Mapping[str, str] 
     """
     parts: tuple[tuple[str, Iterable[str]], ...] = (
         ("Answer", _answer(determination)),
-        ("Lines", _lines(determination.get("lines", ()), labels or {})),
-        ("Lines that it would have", _lines(determination.get("projected", ()), labels or {})),
+        ("Lines", _lines(determination, "lines", labels or {})),
+        ("Lines that it would have", _lines(determination, "projected", labels or {})),
         (_reasons_title(determination), _findings(determination.get("reasons", ()))),
         ("Gates", _gates(determination)),
         ("Minutes", _minutes(determination)),
@@ -115,13 +115,19 @@ def total_amount(lines: Iterable[Mapping[str, Any]]) -> str:
     return f"{money(known)} and {count(missing, 'line')} without a known rate"
 
 
-def _lines(lines: Iterable[Mapping[str, Any]], labels: Mapping[str, str]) -> Iterator[str]:
-    for line in lines:
+def _lines(determination: Mapping[str, Any], which: str, labels: Mapping[str, str]) -> Iterator[str]:
+    rates = determination.get("trace", {}).get("ground", {}).get("rates", ())
+    listed = {(r["code"], r["date"]): r for r in rates}
+    for line in determination.get(which, ()):
         label = labels.get(line["code"])
         what = f"{line['code']} ({label})" if label else line["code"]
         charge = "no charge known" if line.get("charge") is None else f"charge {money(line['charge'])}"
         amount = "no rate known" if line.get("amount") is None else f"amount {money(line['amount'])}"
         yield f"{line['service_date']}  {line['units']} x {what}  {amount}, {charge}"
+        rate = listed.get((line["code"], line["service_date"]), {})
+        for which_price in ("amount", "charge"):
+            if str(rate.get(f"{which_price}_from", "")).startswith("ChargeItemDefinition/"):
+                yield f"            {which_price} by the price list: {rate[f'{which_price}_from']}"
 
 
 def _reasons_title(determination: Mapping[str, Any]) -> str:

@@ -7,13 +7,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from caretally.facts.determination import LadderStep, Line
+from caretally.rules.pricing import unit_price
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import date
 
     from caretally.facts.determination import LedgerRow
-    from caretally.facts.rates import Rate
     from caretally.facts.services import Family
     from caretally.rules.context import Case
 
@@ -129,30 +129,16 @@ def last_service_date(case: Case) -> date:
 def _line(case: Case, code: str, day: date, units: int) -> Line:
     tables = case.context.tables
     row = tables.code_on(code, day)
-    amount = rate_of(case, code, day).amount
-    fee = case.site.fee_schedule.get(code)
-    charge = fee if fee is not None else amount
+    price = unit_price(case, code, day)
     return Line(
         code=code,
         system=row.system if row is not None else "",
         units=units,
         service_date=day,
-        amount=None if amount is None else amount * units,
-        charge=None if charge is None else charge * units,
+        amount=None if price.amount is None else price.amount * units,
+        charge=None if price.charge is None else price.charge * units,
+        definition=price.definition,
     )
-
-
-def rate_of(case: Case, code: str, day: date) -> Rate:
-    """Return the amount of one unit at the practitioner's site."""
-    site = case.site
-    return case.context.tables.rate(
-        code, day, facility=is_facility(case), locality=site.locality, qualifying_apm=site.qualifying_apm
-    )
-
-
-def is_facility(case: Case) -> bool:
-    """Whether the place of service is paid at the facility rate."""
-    return case.site.place_of_service in case.context.tables.facility_places
 
 
 def total_amount(lines: Iterable[Line]) -> Decimal | None:

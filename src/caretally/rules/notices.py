@@ -9,8 +9,8 @@ from caretally.facts.reasons import Notice
 from caretally.rules.conflicts import switch_value
 from caretally.rules.contradictions import contradictions
 from caretally.rules.findings import distinct, finding, spoken
-from caretally.rules.ladder import rate_of
 from caretally.rules.paper import paper_warnings
+from caretally.rules.pricing import unit_price
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,11 +80,13 @@ def _money(decision: Decision, taken: Judged) -> Iterator[Finding]:
     missing = [line.code for line in taken.lines if line.amount is None]
     if missing:
         yield finding(case, Notice.NO_RATE, ", ".join(missing))
-    lacking = (rate_of(case, x.code, x.service_date).lacking for x in taken.lines if x.amount is not None)
-    if national := ", ".join(dict.fromkeys(found for found in lacking if found)):
+    prices = {x.code: unit_price(case, x.code, x.service_date) for x in taken.lines}
+    if national := ", ".join(dict.fromkeys(price.lacking for price in prices.values() if price.lacking)):
         yield finding(case, Notice.NATIONAL_RATE, national)
-    by_rate = [x.code for x in taken.lines if x.charge is not None and x.code not in case.site.fee_schedule]
-    if by_rate:
-        yield finding(case, Notice.CHARGE_IS_RATE, ", ".join(dict.fromkeys(by_rate)))
+    if by_rate := [code for code, price in prices.items() if price.charge_from == "amount"]:
+        yield finding(case, Notice.CHARGE_IS_RATE, ", ".join(by_rate))
+    for code, price in prices.items():
+        if price.contradicting:
+            yield finding(case, Notice.PRICE_UNCLEAR, code, price.contradicting)
     if len({line.service_date for line in taken.lines}) > 1:
         yield finding(case, Notice.ADDON_DOS, ", ".join(f"{x.code} on {x.service_date}" for x in taken.lines))

@@ -9,7 +9,8 @@ from caretally.facts.determination import Evidence, GateResult, Trace
 from caretally.facts.intervals import Interval
 from caretally.facts.reasons import Hold
 from caretally.rules.coverages import in_force
-from caretally.rules.ladder import add_on_cap, is_facility, last_service_date, lines_of, rate_of
+from caretally.rules.ladder import add_on_cap, last_service_date, lines_of
+from caretally.rules.pricing import is_facility, unit_price
 from caretally.rules.rulings import chosen_programme, decisions_in_evidence
 from caretally.rules.selection import decision_level, is_elected, plan_revised
 
@@ -159,7 +160,7 @@ def _ground(decision: Decision, closes_on: date) -> dict[str, Any]:
 
 
 def _rates(decision: Decision) -> list[dict[str, Any]]:
-    """Return amount and charge of one unit for every code and date that a ladder reached."""
+    """Return amount and charge of one unit, and where they come from, for every code and date a ladder reached."""
     case = decision.case
     found: dict[tuple[str, date], None] = {}
     for judged in decision.judged:
@@ -167,14 +168,15 @@ def _rates(decision: Decision) -> list[dict[str, Any]]:
             found |= dict.fromkeys((line.code, line.service_date) for line in lines_of(case, climbed))
     rates = []
     for code, day in sorted(found):
-        amount, fee = rate_of(case, code, day).amount, case.site.fee_schedule.get(code)
-        charge = fee if fee is not None else amount
+        price = unit_price(case, code, day)
         rates.append(
             {
                 "code": code,
                 "date": day.isoformat(),
-                "amount": None if amount is None else str(amount),
-                "charge": None if charge is None else str(charge),
+                "amount": None if price.amount is None else str(price.amount),
+                "amount_from": price.amount_from,
+                "charge": None if price.charge is None else str(price.charge),
+                "charge_from": price.charge_from,
             }
         )
     return rates

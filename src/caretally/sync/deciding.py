@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from caretally.sync.people import PeoplesDecisions
     from caretally.tables import Tables
 
-PRACTICE_TYPES = ("Practitioner", "PractitionerRole", "Organization", "Location")
+PRACTICE_TYPES = ("Practitioner", "PractitionerRole", "Organization", "Location", "ChargeItemDefinition")
 _BATCH = 200
 
 

@@ -26,6 +26,8 @@ CHUNK = 50
 ACTIVITY_SETS = ("activities-counted", "activities-not-counted")
 PROGRAMME_MAP, CONSENT_SET = "programme", "consent-category"
 FIND, PEOPLE, FACTS, CHANGES, PRACTICE = "find", "people", "facts", "changes", "practice"
+PRICES = "prices"
+PRICE_TYPE = "ChargeItemDefinition"
 
 Parameters = list[tuple[str, str]]
 Planned = tuple[str, dict[str, Any]]
@@ -137,6 +139,13 @@ class Plan:
     def held_types(self) -> list[str]:
         """Return the types that a reading holds: about patients, and of the practice."""
         return [name for name, kind in self.types.items() if kind.patient_search is not None or name in PRACTICE_TYPES]
+
+    def prices(self) -> list[Planned]:
+        """Plan the price list: all of it, for R4 searches no definition by its code, and nothing refers to one."""
+        lost = "charges come from the site's fee schedule or from the tables"
+        return (
+            [(PRICE_TYPE, {"variants": [[]], "lost": lost, "what": "as a whole"})] if PRICE_TYPE in self.types else []
+        )
 
     def practice(self, references: Sequence[str]) -> list[Planned]:
         """Plan people and places of the practice by id, and the roles of the people."""

@@ -15,7 +15,7 @@ from caretally.facts.issue import Issue
 from caretally.fhir.errors import UnsupportedServerError
 from caretally.store import mirror as mirrors
 from caretally.sync.failpoints import failpoint
-from caretally.sync.mirroring.plan import CHANGES, FACTS, FIND, PEOPLE, PRACTICE, PRACTICE_TYPES, Plan
+from caretally.sync.mirroring.plan import CHANGES, FACTS, FIND, PEOPLE, PRACTICE, PRACTICE_TYPES, PRICES, Plan
 from caretally.sync.mirroring.slice_reader import SliceReader, StoppedError
 from caretally.sync.pulling import PullResult
 from caretally.sync.resources import reference_text
@@ -112,7 +112,10 @@ class Refresh:
         self._run(FACTS)
 
     def practice(self) -> None:
-        """Read the people and places that the patients' resources refer to, and what those refer to."""
+        """Read the price list, and the people and places that the patients' resources and these refer to."""
+        if not self._planned(PRICES):
+            self._plan_slices(PRICES, self._plan.prices())
+        self._run(PRICES)
         self._run(PRACTICE)
         for _ in range(ROUNDS):
             waiting = mirrors.references_to_ask(self.store, self.mirror.id)

@@ -27,7 +27,7 @@ from caretally.store.mirror import Taken
 from caretally.store.runs import Gap
 from caretally.sync.failpoints import failpoint
 from caretally.sync.mirroring.intake import PageIntake
-from caretally.sync.mirroring.plan import CHANGES, FACTS, FIND, PEOPLE, PRACTICE_TYPES, Plan
+from caretally.sync.mirroring.plan import CHANGES, FACTS, FIND, PEOPLE, PRACTICE_TYPES, PRICES, Plan
 from caretally.sync.mirroring.qualifying import may_qualify
 from caretally.sync.resources import own_id, patient_of
 
@@ -190,7 +190,7 @@ class SliceReader:
             if variant == len(document["variants"]) - 1 and "wider" in document:
                 issues = [self._search_issue(one, str(document["wider"]))]
             self._replace(one, [{**document, "variant": variant}], issues)
-        elif one.phase == FIND and "lost" in document:
+        elif one.phase in {FIND, PRICES} and "lost" in document:
             self._note_search(one, str(document["lost"]))
         elif one.phase == FACTS and len(document["patients"]) > 1:
             self._one_by_one.add(one.resource_type)
