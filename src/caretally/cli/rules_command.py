@@ -87,7 +87,7 @@ def _code_lines(view: CodeView) -> list[str]:
         kind = f"add-on to {view.family.base}" if view.is_add_on else "base code"
         lines.append(f"  {kind} of {view.family.name}, programme {view.programme.name} ({view.programme.label})")
         minutes = ", ".join(str(minutes) for minutes in view.thresholds)
-        lines.append(f"  earned at {minutes} minutes in all; time of {_pool(view.family.pool)}")
+        lines.append(f"  earned at {minutes} minutes in all; time of {_pool(view.family.pool, view.programme.roles)}")
         lines.append(f"  most units in a month: {'no limit' if view.cap is None else view.cap}")
         lines.append("  gates: " + ", ".join(view.gates))
         lines.append("  conflicts looked for: " + ", ".join(conflict.name for conflict in view.conflicts))
@@ -106,8 +106,11 @@ def _code_lines(view: CodeView) -> list[str]:
     return lines
 
 
-def _pool(pool: str) -> str:
-    return "the practitioner alone" if pool == "practitioner" else "staff and practitioner"
+def _pool(pool: str, roles: frozenset[str]) -> str:
+    if pool == "practitioner":
+        return "the practitioner alone"
+    staff = "staff and community health workers" if "community-health-worker" in roles else "staff"
+    return f"{staff} and practitioner" if "practitioner" in roles else staff
 
 
 def _dates(row: ServiceCode) -> str:
