@@ -124,7 +124,7 @@ BROKEN: list[tuple[str, Callable[[], ProfessionalClaim], list[str]]] = [
     ("insured through an unknown spouse", _coverage(relationship={"coding": [{"code": "spouse"}]}), ["K-SUBSCRIBER"]),
     ("payer not at hand", _without("Organization/payer"), ["K-PAYER-NAME"]),
     ("no coverage at hand", _without("Coverage/cov"),
-     ["K-MEMBER-ID", "K-SUBSCRIBER", "K-PAYER-NAME"]),
+     ["K-MEMBER-ID", "K-SUBSCRIBER", "K-PAYER-NAME", "K-PAYER-ID"]),
     ("pays second", _coverage(order=2), ["K-NOT-PRIMARY"]),
     ("another payer behind", _claim(lambda c: c["insurance"].append({"sequence": 2, "focal": False})),
      ["K-OTHER-PAYER"]),
@@ -180,6 +180,14 @@ def test_a_payer_without_identifier_stops_only_the_837p() -> None:
     assert ids(checked(read(parties=parties))) == []
 
 
+def test_a_payer_that_no_policy_knows_never_gets_the_default_payers_identifier() -> None:
+    parties = resources()
+    parties["Coverage/cov"]["type"]["coding"][0]["code"] = "9999"
+    claim = read(parties=parties)
+    assert (claim.payer.identifier, claim.payer.form.filing_indicator) == (None, None)
+    assert ids(checked(claim)) == ["K-PAYER-ID"]
+
+
 def test_a_subscriber_who_is_known_may_insure_a_patient() -> None:
     parties = resources()
     parties["Coverage/cov"] |= {
@@ -190,6 +198,17 @@ def test_a_subscriber_who_is_known_may_insure_a_patient() -> None:
     assert ids(checked(claim)) == []
     assert claim.subscriber.name.given == "Bruno"
     assert claim.patient.name.given == "Alma"
+
+
+def test_a_payer_behind_is_named_whether_it_is_known_or_not() -> None:
+    claim = claim_resource()
+    claim["insurance"].append({"sequence": 2, "focal": False, "coverage": {"reference": "Coverage/medigap"}})
+    known = read(claim)
+    assert [other.complete for other in known.others] == [True]
+    assert [check.found for check in checked(known).failed] == ["a further payer"]
+    unknown = read(claim, {key: value for key, value in RESOURCES.items() if not key.endswith("/medigap")})
+    assert [other.complete for other in unknown.others] == [False]
+    assert [check.found for check in checked(unknown).failed] == ["a further payer that is not wholly known"]
 
 
 def test_results_name_who_can_mend_what_and_hold_no_patient_data() -> None:
@@ -221,7 +240,7 @@ def test_hostile_resources_only_read_as_missing() -> None:
         for element in resource:
             for value in hostile:
                 parties = {**RESOURCES, key: {**resource, element: value}}
-                assert checked(read(parties=parties)).passed > len(CHECKS) - 8
+                assert checked(read(parties=parties)).passed > len(CHECKS) - 9
 
 
 def test_a_facility_is_where_the_services_are_rendered() -> None:

@@ -27,7 +27,7 @@ def expected(claim: ProfessionalClaim) -> dict[str, Any]:
         "order": "PST"[claim.payer.order - 1],
         "self": claim.relationship == "self",
         "group": claim.group_number or "",
-        "filing": claim.payer.form.filing_indicator,
+        "filing": claim.payer.form.filing_indicator or "ZZ",
         "member_id": claim.member_id,
         "subscriber": person(claim.subscriber),
         "payer": (plain_text(claim.payer.name), claim.payer.identifier),
@@ -45,6 +45,20 @@ def expected(claim: ProfessionalClaim) -> dict[str, Any]:
         ],
         "rendering": (claim.rendering.npi, plain_text(claim.rendering.name.family), claim.rendering.taxonomy),
         "facility": plain_text(claim.facility.name) if claim.facility else None,
+        "others": [
+            (
+                "PST"[other.payer.order - 1],
+                {"self": "18", "spouse": "01", "child": "19"}.get(other.relationship or "", "G8"),
+                other.group_number,
+                other.payer.form.filing_indicator or "ZZ",
+                plain_text(other.subscriber.name.family),
+                other.member_id,
+                plain_text(other.payer.name),
+                other.payer.identifier,
+            )
+            for other in claim.others
+            if other.complete
+        ],
         "lines": [
             {
                 "code": line.code,

@@ -93,8 +93,14 @@ def _claim(biller: Any, subscriber: Any, patient: Any, claim: Any) -> dict[str, 
         "diagnoses": _codes(claim),
         "rendering": (rendering, claim.get_value("2310B/NM103"), claim.get_value("2310B/PRV03")),
         "facility": claim.get_value("2310C/NM103"),
+        "others": [_other(other) for other in claim.select("2320")],
         "lines": [_line(line) for line in claim.select("2400")],
     }
+
+
+def _other(loop: Any) -> tuple[str | None, ...]:
+    keys = ("SBR01", "SBR02", "SBR03", "SBR09", "2330A/NM103", "2330A/NM109", "2330B/NM103", "2330B/NM109")
+    return tuple(loop.get_value(key) for key in keys)
 
 
 def _codes(claim: Any) -> list[tuple[str, str]]:

@@ -77,6 +77,11 @@ def void() -> ProfessionalClaim:
     return read(claim)
 
 
+def with_a_second_payer() -> ProfessionalClaim:
+    month = billable()
+    return read(claim_resource(replace(month, evidence=replace(month.evidence, other_coverages=("Coverage/medigap",)))))
+
+
 def over_a_month() -> ProfessionalClaim:
     lines = (line("99490", 13), line("99439", 20, units=2, charge="121.50"))
     return read(claim_resource(billable(*lines, policy={"service_date_form": "month_span"})))
@@ -89,6 +94,7 @@ CLAIMS: dict[str, Callable[[], ProfessionalClaim]] = {
     "replacement": replacement,
     "void": void,
     "month span": over_a_month,
+    "second payer": with_a_second_payer,
     "no signatures": lambda: read(site=replace(SITE, signatures_on_file=False, accepts_assignment=False)),
 }
 
@@ -101,6 +107,9 @@ def test_another_implementation_reads_back_what_the_claims_say() -> None:
     assert found == {claim.account_number: wanted(claim) for claim in claims}
     by_name = dict(zip(CLAIMS, found.values(), strict=True))
     assert (by_name["replacement"]["frequency"], by_name["replacement"]["original"]) == ("7", "ICN1")
+    assert by_name["second payer"]["others"] == [
+        ["S", "18", "PLAN G", "ZZ", "ASH", "XYZ123", "EXAMPLE MEDIGAP", "GAP01"]
+    ]
     assert (by_name["void"]["frequency"], by_name["void"]["original"]) == ("8", "ICN2")
 
 

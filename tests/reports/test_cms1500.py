@@ -58,6 +58,12 @@ def test_medicare_wants_the_insured_left_empty_when_it_pays_first() -> None:
     assert through["11a"] == "02 01 1946"
 
 
+def test_a_second_payer_stands_in_9() -> None:
+    boxes = form(CLAIMS["second payer"]()).boxes
+    assert (boxes["9"], boxes["9a"], boxes["9d"], boxes["11d"]) == ("ASH, ALMA, R", "PLAN G", "EXAMPLE MEDIGAP", "YES")
+    assert not {"9", "9a", "9d"} & form(read()).boxes.keys()
+
+
 def test_a_facility_stands_in_32_and_the_biller_in_33() -> None:
     boxes = form(read(site=replace(SITE, facility=FACILITY))).boxes
     assert (boxes["32"], boxes["32a"], boxes["32 city"]) == ("RIVER CLINIC", "1999900024", "TROY")

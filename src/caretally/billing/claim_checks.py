@@ -231,8 +231,9 @@ def _payer_id(claim: ProfessionalClaim, _: ClaimCheckTables) -> Iterator[Wrong]:
 
 
 def _other_payer(claim: ProfessionalClaim, _: ClaimCheckTables) -> Iterator[Wrong]:
-    if claim.other_payers > 0:
-        yield Wrong(f"{claim.other_payers} more", f"{claim.reference} insurance")
+    for number, other in enumerate(claim.others, 2):
+        known = "a further payer" if other.complete else "a further payer that is not wholly known"
+        yield Wrong(known, f"{claim.reference} insurance {number}")
 
 
 def _not_primary(claim: ProfessionalClaim, _: ClaimCheckTables) -> Iterator[Wrong]:

@@ -15,7 +15,15 @@ from caretally.billing.claim import ORIGINAL, VOID, payer_control_number
 from caretally.billing.content import BILLING_TIN, CLAIM_FREQUENCY, CLAIM_WITHDRAWAL, extension
 from caretally.billing.identity import ACCOUNT_NUMBER, PAYER_CONTROL_NUMBER
 from caretally.billing.parties import as_dict, as_list, identifier_value, party_person, party_provider, text
-from caretally.billing.professional_claim import Payer, Person, ProfessionalClaim, Provider, ServiceLine
+from caretally.billing.professional_claim import (
+    NO_FORM,
+    OtherCoverage,
+    Payer,
+    Person,
+    ProfessionalClaim,
+    Provider,
+    ServiceLine,
+)
 from caretally.facts.clinical import CoverageFact
 from caretally.facts.codes import ICD10CM, NPI, NUCC, Coding
 from caretally.facts.identifiers import plain_mbi
@@ -59,10 +67,10 @@ class ClaimReader:
         rendering = _member(team, _RENDERING)
         billing = _member(team, _BILLING) or {"provider": claim.get("provider")}
         site = self.practice.site_of_organization(_key(billing.get("provider"), "Organization"))
-        coverage = _focal(claim, find)
+        coverage, *behind = _coverages(claim, find) or [{}]
         person = party_person(find(_key(claim.get("patient")) or ""))
         relationship = _relationship(coverage)
-        payer = self._payer(coverage, find)
+        payer = self._payer(coverage, 1, find)
         withdrawal = extension(dict(claim), CLAIM_WITHDRAWAL)
         frequency = extension(dict(claim), CLAIM_FREQUENCY)
         return ProfessionalClaim(
@@ -81,7 +89,7 @@ class ClaimReader:
             member_id=_member_id(coverage, payer, find(_key(claim.get("patient")) or "")),
             group_number=_group_number(coverage),
             payer=payer,
-            other_payers=sum(1 for _ in as_list(claim.get("insurance"))) - 1,
+            others=tuple(self._other(one, place, person, find) for place, one in enumerate(behind, 2)),
             billing=_billing(claim, billing, site, find),
             rendering=_provider(rendering, find),
             facility=site.facility,
@@ -93,7 +101,19 @@ class ClaimReader:
             site=site.name,
         )
 
-    def _payer(self, coverage: Resource, find: Callable[[str], Resource | None]) -> Payer:
+    def _other(
+        self, coverage: Resource, place: int, patient: Person, find: Callable[[str], Resource | None]
+    ) -> OtherCoverage:
+        payer, relationship = self._payer(coverage, place, find), _relationship(coverage)
+        return OtherCoverage(
+            payer=payer,
+            relationship=relationship,
+            subscriber=patient if relationship == "self" else _subscriber(coverage, find),
+            member_id=_member_id(coverage, payer, None),
+            group_number=_group_number(coverage),
+        )
+
+    def _payer(self, coverage: Resource, place: int, find: Callable[[str], Resource | None]) -> Payer:
         reference = next((k for p in as_list(coverage.get("payor")) if (k := _key(p, "Organization"))), None)
         organization = find(reference or "") or {}
         pairs = [as_dict(one) for one in as_list(organization.get("identifier"))]
@@ -108,14 +128,15 @@ class ClaimReader:
                 payor_identifiers=tuple(Coding(text(i.get("system")), text(i.get("value"))) for i in pairs),
             )
         )
-        form = (known or self.policies.payers[self.policies.default_payer]).claim
+        # Not the default payer's: its identifier on a claim to somebody unknown would send it to the wrong place.
+        form = known.claim if known is not None else NO_FORM
         own = next((text(i.get("value")) for i in pairs if _names_payer(i)), "")
         order = coverage.get("order")
         return Payer(
             name=form.payer_name or text(organization.get("name")) or None,
             identifier=form.payer_id or own or None,
             form=form,
-            order=order if isinstance(order, int) and not isinstance(order, bool) and order > 0 else 1,
+            order=order if isinstance(order, int) and not isinstance(order, bool) and order > 0 else place,
         )
 
 
@@ -159,10 +180,11 @@ def _billing(claim: Resource, member: dict[str, Any], site: Site, find: Callable
     )
 
 
-def _focal(claim: Resource, find: Callable[[str], Resource | None]) -> Resource:
+def _coverages(claim: Resource, find: Callable[[str], Resource | None]) -> list[Resource]:
+    """Return the coverage that the claim goes to, then those behind it; an empty one where it is not at hand."""
     rows = [as_dict(row) for row in as_list(claim.get("insurance"))]
-    row = next((row for row in rows if row.get("focal") is True), rows[0] if rows else {})
-    return find(_key(row.get("coverage")) or "") or {}
+    rows.sort(key=lambda row: row.get("focal") is not True)
+    return [find(_key(row.get("coverage")) or "") or {} for row in rows]
 
 
 def _state(claim: Resource, withdrawal: Any, frequency: Any) -> Literal["draft", "released", "void", "taken-back"]:

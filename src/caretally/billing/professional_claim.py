@@ -69,6 +69,23 @@ class Payer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OtherCoverage:
+    """A coverage that pays after the one the claim goes to (box 9, loops 2320 and 2330)."""
+
+    payer: Payer
+    relationship: str | None
+    subscriber: Person
+    member_id: str | None = field(repr=False)
+    group_number: str | None = field(repr=False)
+
+    @property
+    def complete(self) -> bool:
+        """Whether a claim can name it."""
+        name = self.subscriber.name
+        return bool(self.member_id and self.relationship and name.family and self.payer.name and self.payer.identifier)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceLine:
     """One line."""
 
@@ -104,8 +121,8 @@ class ProfessionalClaim:
     member_id: str | None = field(repr=False)
     group_number: str | None = field(repr=False)
     payer: Payer
-    other_payers: int
-    """Coverages that stand on the claim behind the one it goes to."""
+    others: tuple[OtherCoverage, ...]
+    """Coverages that stand on the claim behind the one it goes to, in their order."""
     billing: Provider
     rendering: Provider
     facility: Facility | None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from caretally.billing import ProfessionalClaim
-    from caretally.billing.professional_claim import Name, Payer, Person, Provider, ServiceLine
+    from caretally.billing.professional_claim import Name, OtherCoverage, Payer, Person, Provider, ServiceLine
     from caretally.facts.practice import Facility, PostalAddress
 
 NOT_CERTIFIED = "not certified by a clearinghouse"
@@ -158,6 +158,9 @@ def _claim(claim: ProfessionalClaim) -> Iterator[str]:
             yield segment("PRV", "PE", "PXC", claim.rendering.taxonomy)
     if claim.facility is not None:
         yield from _facility(claim.facility)
+    for other in claim.others:
+        if other.complete:
+            yield from _other(other, benefits, release)
     for number, line in enumerate(claim.lines, 1):
         yield from _line(claim, line, number, place)
 
@@ -165,6 +168,18 @@ def _claim(claim: ProfessionalClaim) -> Iterator[str]:
 def _facility(facility: Facility) -> Iterator[str]:
     yield _entity("77", facility.name, "XX" if facility.npi else "", facility.npi or "")
     yield from _place(facility.address)
+
+
+def _other(other: OtherCoverage, benefits: str, release: str) -> Iterator[str]:
+    """Name a payer behind the first one, so that it can get the claim by crossover."""
+    relationship = "18" if other.relationship == "self" else _RELATIONSHIPS.get(other.relationship or "", "G8")
+    indicator = other.payer.form.filing_indicator or "ZZ"
+    order = _ORDERS[min(max(other.payer.order, 2), len(_ORDERS)) - 1]
+    group = plain_text(other.group_number, longest=50)
+    yield segment("SBR", order, relationship, group, "", "", "", "", "", indicator)
+    yield segment("OI", "", "", benefits, "", "", release)
+    yield _entity("IL", other.subscriber.name, "MI", plain_text(other.member_id, longest=80))
+    yield from _payer(other.payer)
 
 
 def _line(claim: ProfessionalClaim, line: ServiceLine, number: int, place: str) -> Iterator[str]:

@@ -90,8 +90,15 @@ def _insured(claim: ProfessionalClaim) -> dict[str, str]:
         "1a": plain_text(claim.member_id),
         "6": (claim.relationship or "").upper(),
         "11": plain_text(claim.group_number) or ("NONE" if medicare and claim.payer.order == 1 else ""),
-        "11d": "YES" if claim.other_payers > 0 else "NO",
+        "11d": "YES" if claim.others else "NO",
     }
+    if claim.others:
+        other = claim.others[0]
+        found |= {
+            "9": _name(other.subscriber.name),
+            "9a": plain_text(other.group_number) or plain_text(other.member_id),
+            "9d": plain_text(other.payer.name),
+        }
     if medicare and claim.is_self and claim.payer.order == 1:
         return found  # Medicare wants 4 and 7 left empty when it pays first for its own beneficiary
     insured = claim.subscriber

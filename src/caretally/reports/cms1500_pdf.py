@@ -63,6 +63,11 @@ _HEAD: tuple[tuple[tuple[str, str, float, tuple[str, ...]], ...], ...] = (
         ("7", "ZIP, TELEPHONE", 216, ("7 zip", "7 phone")),
     ),
     (
+        ("9", "OTHER INSURED'S NAME", 216, ("9",)),
+        ("9a", "POLICY OR GROUP", 108, ("9a",)),
+        ("9d", "OTHER PLAN'S NAME", 216, ("9d",)),
+    ),
+    (
         ("12", "PATIENT'S SIGNATURE", 162, ("12",)),
         ("13", "INSURED'S SIGNATURE", 162, ("13",)),
         ("11", "POLICY OR GROUP", 108, ("11",)),
