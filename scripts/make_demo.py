@@ -78,10 +78,16 @@ class Patient:
     """Condition that PCM is for."""
     decision_making: tuple[str, str] | None = None
     """Level and date."""
+    review_by: str = "2025-05-04"
+    """Day by which the plan is to be reviewed."""
     stay: tuple[str, str] | None = None
     other_claim: tuple[str, str, str] | None = None
     """Code, date and practitioner of a claim that somebody else has on file."""
 
+
+NOT_SHARED = frozenset({"hazel"})
+"""Patients whose plan nobody has sent to other providers."""
+ALLERGIES_NOT_RECORDED = frozenset({"juniper"})
 
 STAFF = (
     Staff(
@@ -231,6 +237,7 @@ PATIENTS = (
         born="1945-01-14",
         conditions=("C61", "J44.9"),
         other_claim=("99490", "2025-01-20", "dr-gray"),
+        review_by="2025-02-14",
         entries=(
             Entry(who="rn-carver", start="2025-01-29T10:00:00", minutes=28, activity="coordination"),
             Entry(who="rn-carver", start="2025-02-26T10:00:00", minutes=28, activity="coordination"),
@@ -378,6 +385,7 @@ def patient_resources(number: int, patient: Patient) -> list[Resource]:
     out += [condition(patient, place, code, subject) for place, code in enumerate(patient.conditions, 1)]
     for programme in patient.programmes:
         out += care_plan(patient, programme, subject)
+    out += recorded_data(patient, subject)
     out += consent(patient, subject)
     out += visits_and_stay(patient, subject)
     out += [time_entry(patient, place, entry, subject) for place, entry in enumerate(patient.entries, 1)]
@@ -446,11 +454,14 @@ def care_plan(patient: Patient, programme: str, subject: Resource) -> list[Resou
         "author": author,
         "addresses": addresses,
         "goal": [reference("Goal", goal["id"])],
+        "careTeam": [reference("CareTeam", f"{key}-team")],
+        "note": [{"text": "Why care management is needed: see the visit that started it."}],
         "activity": [
             {"detail": {"status": "in-progress", "code": concept(CANONICAL + "/CodeSystem/care-plan-element", element)}}
             for element in elements
         ],
     }
+    plan["activity"][-1]["detail"]["scheduledPeriod"] = {"start": patient.start, "end": patient.review_by}
     extensions = plan_extensions(patient, programme, author)
     if extensions:
         plan["extension"] = extensions
@@ -464,7 +475,50 @@ def care_plan(patient: Patient, programme: str, subject: Resource) -> list[Resou
         "sent": patient.start + "T12:00:00" + OFFSET,
         "recipient": [subject],
     }
-    return [goal, plan, copy]
+    if key in NOT_SHARED:
+        return [goal, plan, copy]
+    share: Resource = {
+        **copy,
+        "id": f"{key}-share-{programme}",
+        "category": [concept(ACTIVITY, "coordination")],
+        "recipient": [reference("Organization", "demo-family-practice")],
+    }
+    return [goal, plan, copy, share]
+
+
+def recorded_data(patient: Patient, subject: Resource) -> list[Resource]:
+    """Return the care team with its lead, the medication list and the allergies."""
+    key = patient.key
+    team: Resource = {
+        "resourceType": "CareTeam",
+        "id": f"{key}-team",
+        "status": "active",
+        "subject": subject,
+        "participant": [
+            {
+                "role": [concept(CANONICAL + "/CodeSystem/care-team-role", "lead")],
+                "member": reference("Practitioner", patient.practitioner),
+            }
+        ],
+    }
+    medication: Resource = {
+        "resourceType": "MedicationRequest",
+        "id": f"{key}-medication",
+        "status": "active",
+        "intent": "order",
+        "medicationCodeableConcept": {"text": "a medicine of the demonstration"},
+        "subject": subject,
+        "authoredOn": patient.start,
+    }
+    allergy: Resource = {
+        "resourceType": "AllergyIntolerance",
+        "id": f"{key}-allergy",
+        "clinicalStatus": concept(TERMINOLOGY + "allergyintolerance-clinical", "active"),
+        "code": concept("http://snomed.info/sct", "716186003"),
+        "patient": subject,
+        "recordedDate": patient.start,
+    }
+    return [team, medication] if key in ALLERGIES_NOT_RECORDED else [team, medication, allergy]
 
 
 def plan_extensions(patient: Patient, programme: str, author: Resource) -> list[Resource]:

@@ -279,7 +279,7 @@ class CaseBuilder:
                     status=e.get("status", "finished"),
                     performers=(Performer(reference=who, role=ROLES[e["role"]]),),
                     programme=e.get("prog", "ccm"),
-                    activities=(e.get("act", "communication"),),
+                    activities=tuple(a for a in (e.get("act", "communication"),) if a),
                     procedure_codes=(procedure(e["sep"]),) if e.get("sep") else (),
                     seconds=interval.seconds if interval else e["min"] * 60,
                     interval=interval,

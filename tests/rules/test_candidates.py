@@ -150,3 +150,36 @@ def test_the_json_says_everything() -> None:
     assert told["triggers"] == [{"kind": "emergency-visit", "date": "2025-03-19", "reference": "Encounter/er"}]
     assert [m["step"] for m in told["missing"]] == ["consent", "care-plan", "minutes"]
     assert told["conditions"] == ["Condition/cond1", "Condition/cond2"]
+
+
+def test_what_is_missing_is_said_in_words() -> None:
+    unmapped = {"conditions": [["E11.9", True, 12, None], ["I50.22", True, 12, None]], "visits": [], **NOBODY}
+    (one,) = found(unmapped)
+    assert {m.step: m.found for m in one.missing} == {
+        "risk": "significant risk documented for 0, not known for 2 of 2",
+        "initiating-visit": "no programme start is known",
+        "consent": "no care-management consent by the end of the month",
+        "care-plan": "none in force in the month",
+        "minutes": "no counted minute in the month",
+    }
+    assert not one.risk_documented
+
+
+def test_a_condition_without_a_code_for_the_claim_is_one_thing_missing() -> None:
+    builder = CaseBuilder({"id": "T", "month": "2025-03", "entries": [ENTRY]})
+    first, second = builder.month().facts.conditions
+    uncoded = replace(second, icd10cm=None, codes=(), group="heart-failure", listed_chronic=True)
+    (one,) = found(conditions=(first, uncoded))
+    assert steps(one) == ["diagnosis-code"]
+
+
+def test_who_saw_the_patient_last_may_bill_and_saw_him_within_two_years() -> None:
+    visits = [{"code": "99214", "date": "2024-06-01", "by": "P2"}, {"code": "99214", "date": "2024-07-01", "by": "P1"}]
+    (one,) = found({**NOBODY, "visits": visits})
+    assert one.practitioner == "Practitioner/P1"
+    (edge,) = found({**NOBODY, "visits": [{"code": "99214", "date": "2023-03-21"}]})
+    assert edge.practitioner == "Practitioner/P1"
+    (old,) = found({**NOBODY, "visits": [{"code": "99214", "date": "2023-03-20"}]})
+    assert old.practitioner is None
+    (coming,) = found({**NOBODY, "visits": [{"code": "99214", "date": "2025-03-21"}]})
+    assert coming.practitioner is None

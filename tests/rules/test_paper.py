@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -94,6 +96,7 @@ ROWS = [
     Row("documentation", "may-stop", "found", facts={"consent": {"explained": ("may-stop",)}}),
     Row("documentation", "may-stop", "missing", facts={"consent": {"explained": ("service",)}}),
     Row("documentation", "services-rendered", "found", "Encounter/time-1"),
+    Row("documentation", "services-rendered", "partly", case={"entries": [*TWENTY, {**TIMED[0], "act": None}]}),
     Row("documentation", "services-rendered", "missing", case={"entries": []}),
     Row("documentation", "time-spent", "found", "Encounter/time-1", case={"entries": TIMED}),
     Row("documentation", "time-spent", "partly", "Encounter/time-1"),
@@ -162,11 +165,20 @@ ROWS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda r: f"{r.name}-{r.state}")
-def test_each_state_of_each_item(row: Row) -> None:
-    found = item(decide(case=row.case, plan=row.plan, **(row.facts or {})), row.which, row.name)
+WORDS = json.loads((Path(__file__).parent / "paper_words.json").read_text())
+"""What each row, and each warning, says word for word; read by a person when it changes."""
+
+
+def told(row: Row) -> PaperItem:
+    return item(decide(case=row.case, plan=row.plan, **(row.facts or {})), row.which, row.name)
+
+
+@pytest.mark.parametrize("place", range(len(ROWS)), ids=lambda n: f"{ROWS[n].name}-{ROWS[n].state}-{n}")
+def test_each_state_of_each_item(place: int) -> None:
+    row = ROWS[place]
+    found = told(row)
     assert found.state == row.state, found
-    assert found.found
+    assert found.to_json() == WORDS["items"][place]
     if row.evidence is not None:
         assert row.evidence in found.evidence
 
@@ -250,10 +262,15 @@ WARNINGS = [
 ]
 
 
-@pytest.mark.parametrize("row", WARNINGS, ids=lambda r: r.code)
-def test_each_warning_and_its_neighbour(row: Warning) -> None:
+def said(row: Warning) -> dict[str, Any]:
+    return next(n.to_json() for n in decide(**row.this).notices if n.code == row.code)
+
+
+@pytest.mark.parametrize("place", range(len(WARNINGS)), ids=lambda n: f"{WARNINGS[n].code}-{n}")
+def test_each_warning_and_its_neighbour(place: int) -> None:
+    row = WARNINGS[place]
     with_it, without = decide(**row.this), decide(**row.other)
-    assert row.code in {n.code for n in with_it.notices}
+    assert said(row) == WORDS["warnings"][place]
     assert row.code not in {n.code for n in without.notices}
     assert with_it.status == without.status == "billable"
 

@@ -116,3 +116,26 @@ def test_the_rows_are_dated_and_cited() -> None:
     assert payments.oncology_on(date(2023, 6, 30)) is None
     assert all(row.source for row in payments.coinsurance)
     assert all(row.source for row in payments.oncology)
+
+
+def test_the_output_says_what_the_amounts_rest_on() -> None:
+    found = decide({**CANCER}, medicaid()).to_json()
+    share, model = found["patient_share"], found["oncology"]
+    assert share.pop("source").startswith("Social Security Act, section 1833(a)(1)")
+    assert share == {"rate": "0.20", "amount": "12.10", "secondary": ["Coverage/medicaid"]}
+    assert model.pop("source").startswith("ASCO guide, January 2025, Enhanced Oncology Model")
+    assert model == {
+        "condition": "Condition/cond1",
+        "icd10cm": "C34.11",
+        "dual_eligible": True,
+        "monthly": "140.00",
+        "episode": "840.00",
+        "months": 6,
+        "care_management": {"ccm": "60.49"},
+    }
+
+
+def test_a_month_without_any_code_has_no_amount_beside_the_model() -> None:
+    model = decide({**CANCER, "entries": [entry(19)]}).oncology
+    assert model is not None
+    assert model.care_management == {}

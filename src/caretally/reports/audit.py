@@ -196,7 +196,7 @@ def _told(row: RequirementResult) -> str:
 
 def tally_lines(tally: PaperTally) -> Iterator[str]:
     """Give the totals of the patients' paper."""
-    yield f"The patients' paper, {count(tally.answers, 'answer')}:"
+    yield f"The patients' paper, {count(tally.answers, 'answer')}, each programme for itself:"
     for which, heading, source in LISTS:
         rows = {item: states for (name, item), states in tally.items.items() if name == which}
         if not rows:

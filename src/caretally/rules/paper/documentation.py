@@ -112,8 +112,8 @@ def _services(view: ProgrammeView, ledger: Credit) -> Found:
         return "missing", "no counted work in the month", ()
     named = {a.entry.reference for a in view.case.entries if a.entry.activities} & counted
     if named == counted:
-        return "found", f"{len(counted)} time entries, each with its activity", tuple(sorted(counted))
-    return "partly", f"{len(counted) - len(named)} time entries without activity", tuple(sorted(counted))
+        return "found", "each time entry says its activity", tuple(sorted(counted))
+    return "partly", f"time entries without activity: {len(counted) - len(named)}", tuple(sorted(counted))
 
 
 def _time(view: ProgrammeView, ledger: Credit) -> Found:
