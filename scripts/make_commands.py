@@ -40,6 +40,7 @@ COMMANDS = (
     ("review", "withdraw"),
     ("review", "decisions"),
     ("review", "mark-sent"),
+    ("packet",),
     ("remittance", "import"),
     ("denials", "list"),
     ("denials", "settle"),

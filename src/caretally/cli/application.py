@@ -14,12 +14,14 @@ from caretally.cli.keys_application import keys
 from caretally.cli.ledger_application import ledger
 from caretally.cli.life_application import denials, remittance, review_mark_sent
 from caretally.cli.options import (
+    AnyMonthOption,
     AsOfOption,
     ConfigOption,
     GlobalOptions,
     GroupOption,
     JsonOption,
     MonthOption,
+    OnePractitionerOption,
     OutOption,
     PatientOption,
     PractitionerOption,
@@ -31,6 +33,7 @@ from caretally.cli.options import (
     StrictOption,
     ToOption,
     VerboseOption,
+    WhereArgument,
     day_of,
     month_of,
     settings_of,
@@ -125,6 +128,55 @@ def demo(
     from caretally.cli.demo_command import run_demo
 
     run_demo(settings_of(context, as_json=as_json, quiet=quiet, verbose=verbose), out=out, copy_to=practice)
+
+
+@application.command()
+@reported
+def packet(
+    context: typer.Context,
+    *,
+    where: WhereArgument,
+    about: Annotated[
+        str,
+        typer.Argument(metavar="CLAIM", help="Claim/ID or account number; with --month a Patient.", show_default=False),
+    ],
+    month: AnyMonthOption = None,
+    practitioner: OnePractitionerOption = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--source", metavar="SOURCE", help="Where the evidence is read.", show_default="where apply read it"
+        ),
+    ] = None,
+    form: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="html, pdf, or fhir (a document Bundle).")
+    ] = "html",
+    out: Annotated[
+        str | None,
+        typer.Option("--out", metavar="FILE", help="File to write.", show_default="a name of its own, here"),
+    ] = None,
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    profile: ProfileOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Write what a payer asks for with a records request: consent, plan, visit, minutes, rules and their sources."""
+    from caretally.cli.packet_command import make_packet
+
+    make_packet(
+        settings_of(
+            context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
+        ),
+        where=where,
+        about=about,
+        month=None if month is None else month_of(month),
+        practitioner=practitioner,
+        source=source,
+        form=form,
+        out=out,
+    )
 
 
 @application.command()
