@@ -15,7 +15,6 @@ CONFIG = """
 other_claims_known = "full"
 
 [site.main]
-organization = "Organization/GRP1"
 zone = "America/New_York"
 place_of_service = "11"
 
