@@ -33,8 +33,10 @@ if TYPE_CHECKING:
     from caretally.rules import RuleContext
 
 pytestmark = pytest.mark.prove
-SEEDS = 20_000 if os.environ.get("CARETALLY_PROVE") else 2_000
+SEEDS = 10_000 if os.environ.get("CARETALLY_PROVE") else 2_000
 seeds = st.integers(0, SEEDS - 1)
+"""Months that are decided once and varied many times."""
+other_seeds = st.integers(SEEDS, 2**31)
 choices = st.integers(0, 2**16)
 ORDERED = ("entries", "conditions", "care_plans", "consents", "coverages", "visits", "stays", "hospices", "claim_lines")
 CONFLICTS = {
@@ -122,7 +124,7 @@ def _facts(month: PatientMonth, name: str) -> tuple[Any, ...]:
     return tuple(getattr(month.facts, name))
 
 
-@given(seeds.map(lambda n: n + SEEDS))
+@given(other_seeds)
 def test_counted_and_excluded_make_what_was_logged(seed: int) -> None:
     month, context = generate(seed)
     found = determine(month, context)
@@ -142,7 +144,7 @@ def test_counted_and_excluded_make_what_was_logged(seed: int) -> None:
         assert all(r.seconds > 0 for r in d.trace.ledger if r.start is not None)
 
 
-@given(seeds.map(lambda n: n + 2 * SEEDS))
+@given(other_seeds)
 def test_lines_keep_the_limits(seed: int) -> None:
     """One family for a practitioner, units within the caps, dates inside the month, thresholds truly reached."""
     month, context = generate(seed)
@@ -167,7 +169,7 @@ def test_lines_keep_the_limits(seed: int) -> None:
         assert d.evidence.coverage is not None
 
 
-@given(seeds.map(lambda n: n + 3 * SEEDS))
+@given(other_seeds)
 def test_codes_that_exclude_each_other_never_meet(seed: int) -> None:
     """Over all practitioners of a patient-month, with what is on file."""
     month, context = generate(seed)
@@ -183,7 +185,7 @@ def test_codes_that_exclude_each_other_never_meet(seed: int) -> None:
     assert not (chronic and on_file & numbers.CODES_OF["ccm"])
 
 
-@given(seeds)
+@given(other_seeds)
 def test_without_consent_there_is_no_line(seed: int) -> None:
     month, context = generate(seed)
     found = determine(with_facts(month, consents=()), context)
@@ -213,6 +215,8 @@ def test_an_entry_cut_in_two_changes_nothing(seed: int, choice: int, where: floa
     zone = context.policies.effective(None, context.practice.sites[0]).policy.time_zone
     entries = sorted(month.facts.entries, key=lambda e: (e.reference, e.copy_number))
     copied = {e.reference for e in entries if e.copy_number}
+    # A claim line names one of the halves only.
+    copied |= {reference for line in month.facts.claim_lines for reference in line.encounters}
     # Two records with the same people, start and end are one event; a half of one of them would be another.
     events = Counter(_event(e) for e in entries)
     whole = [
