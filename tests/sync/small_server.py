@@ -107,6 +107,10 @@ class SmallServer:
             refused = fault(request)
             if refused is not None:
                 return refused
+        return self.handle_again(request)
+
+    def handle_again(self, request: httpx.Request) -> httpx.Response:
+        """Answer past the faults."""
         path = request.url.path.removeprefix("/fhir").strip("/")
         answers = {"GET": self.get, "POST": self.post, "PUT": self.put_request, "DELETE": self.delete_request}
         return answers[request.method](path, request)
@@ -158,7 +162,7 @@ class SmallServer:
             return outcome(400, "unknown parameter")
         used = [(name, value) for name, value in parameters if name not in self.ignored_parameters]
         start = int(dict(parameters).get("offset", "0"))
-        found = [one for one in self.held.values() if one["resourceType"] == kind and self.fits(one, kind, used)]
+        found = self.matching_all(kind, used)
         query = "&".join(f"{name}={value}" for name, value in used if name != "offset")
         links = [{"relation": "self", "url": f"{BASE}/{kind}?{query}"}]
         if start + self.page < len(found):
@@ -168,6 +172,9 @@ class SmallServer:
             for one in found[start : start + self.page]
         ]
         return answer(200, {"resourceType": "Bundle", "type": "searchset", "link": links, "entry": entries})
+
+    def matching_all(self, kind: str, used: list[tuple[str, str]]) -> list[dict[str, Any]]:
+        return [one for one in self.held.values() if one["resourceType"] == kind and self.fits(one, kind, used)]
 
     def fits(self, one: dict[str, Any], kind: str, parameters: list[tuple[str, str]]) -> bool:
         return all(self.matches(one, kind, name, value.split(",")) for name, value in parameters)
@@ -219,7 +226,7 @@ class SmallServer:
         return self.invalid(resource) or self.kept({**resource, "id": found[0]["id"] if found else self.new_id()})
 
     def matching(self, kind: str, condition: list[tuple[str, str]]) -> list[dict[str, Any]]:
-        return [one for one in self.held.values() if one["resourceType"] == kind and self.fits(one, kind, condition)]
+        return self.matching_all(kind, condition)
 
     def new_id(self) -> str:
         return f"s{len(self.versions) + 1}"

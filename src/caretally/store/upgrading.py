@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 HEAD = "0005"
 """Latest migration; revisions are numbered, so that a newer store can be told from a damaged one."""
+
+_ALEMBIC = threading.Lock()
+"""Alembic keeps where it is in globals: two stores of one process are brought up to date one after the other."""
 
 
 def upgrade(store: Store, *, backed_up: bool) -> Path | None:
@@ -115,4 +119,5 @@ def _run_migrations(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", "caretally.store:migrations")
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    with _ALEMBIC:
+        command.upgrade(config, "head")
