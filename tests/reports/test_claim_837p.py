@@ -169,7 +169,8 @@ def test_no_delimiter_gets_into_the_data() -> None:
     assert found["patient"][:2] == ("E SS LODZ O'HARA", "AL MA")
 
 
-@given(st.text(max_size=200))
+@pytest.mark.prove
+@given(st.text(max_size=60))
 def test_plain_text_is_plain_and_stays_the_same(text: str) -> None:
     found = plain_text(text, longest=35)
     assert len(found) <= 35
@@ -198,6 +199,7 @@ def test_whatever_the_names_the_file_can_be_read(family: str, given_name: str, s
     assert found[-2][0] == "GE"
 
 
+@pytest.mark.prove
 @given(st.decimals(min_value=0, max_value=Decimal("9999999.99"), places=2))
 def test_amounts_are_exact_and_short(value: Decimal) -> None:
     text = amount(value)

@@ -83,6 +83,7 @@ def test_a_cell_is_never_a_formula(start: str) -> None:
     assert read_back(data)[0]["patient_family"] == evil
 
 
+@pytest.mark.prove
 @given(st.text(max_size=40))
 def test_a_cell_is_safe_and_can_be_undone(text: str) -> None:
     cell = safe_cell(text)
