@@ -17,6 +17,7 @@ COMMANDS = (
     ("plan",),
     ("apply",),
     ("sync",),
+    ("doctor",),
     ("explain",),
     ("candidates",),
     ("audit",),

@@ -335,6 +335,36 @@ def sync(
 
 @application.command()
 @reported
+def doctor(
+    context: typer.Context,
+    *,
+    source: SourceArgument,
+    month: Annotated[
+        str | None,
+        typer.Option(
+            "--month", "-m", metavar="YYYY-MM", help="Service month to look at.", show_default="the last month"
+        ),
+    ] = None,
+    as_of: AsOfOption = None,
+    config: ConfigOption = None,
+    profile: ProfileOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Check what a source can and cannot do for us, with what it means for billing and the fix; writes nothing."""
+    from caretally.cli.doctor_command import visit
+
+    visit(
+        settings_of(context, config=config, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose),
+        source=source,
+        month=None if month is None else month_of(month),
+        as_of=day_of(as_of, "--as-of"),
+    )
+
+
+@application.command()
+@reported
 def explain(
     context: typer.Context,
     *,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import timedelta
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from caretally.facts.policy import Policy
 from caretally.store import answers, outbox, staging
@@ -18,6 +19,19 @@ if TYPE_CHECKING:
     from caretally.store.opening import Store
     from caretally.sync.deciding import FirstPass, PatientRecord
     from caretally.sync.request import RunRequest
+
+
+def _stable(value: Any) -> str:
+    """Give one text for equal values in every process: the order of a set differs from one to the next."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return _stable({one.name: getattr(value, one.name) for one in fields(value)})
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{key}:{_stable(value[key])}" for key in sorted(value, key=str)) + "}"
+    if isinstance(value, frozenset | set):
+        return "(" + ",".join(sorted(map(_stable, value))) + ")"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(_stable, value)) + "]"
+    return repr(value)
 
 
 def _longest_grace_days(policies: PolicyBook) -> int:
@@ -48,7 +62,7 @@ class Unchanged:
         for text in (
             request.tables.version,
             request.software_version,
-            repr(request.policies),
+            _stable(request.policies),
             request.configuration.model_dump_json(),
             month,
             # Until a month is surely closed, each day may answer differently.
