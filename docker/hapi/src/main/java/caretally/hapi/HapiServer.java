@@ -42,7 +42,11 @@ import ca.uhn.fhir.rest.server.util.ISearchParamRegistry;
 import ca.uhn.fhir.validation.IInstanceValidatorModule;
 import ca.uhn.fhir.validation.ResultSeverityEnum;
 import jakarta.persistence.EntityManagerFactory;
+import jakarta.servlet.DispatcherType;
+import jakarta.servlet.http.HttpServletResponse;
+import jakarta.servlet.http.HttpServletResponseWrapper;
 import org.apache.commons.dbcp2.BasicDataSource;
+import org.eclipse.jetty.ee10.servlet.FilterHolder;
 import org.eclipse.jetty.ee10.servlet.ServletContextHandler;
 import org.eclipse.jetty.ee10.servlet.ServletHolder;
 import org.eclipse.jetty.http.UriCompliance;
@@ -66,6 +70,7 @@ import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Properties;
 import java.util.concurrent.Executors;
@@ -120,6 +125,22 @@ public final class HapiServer {
         jetty.addConnector(connector);
         ServletContextHandler web = new ServletContextHandler("/");
         web.addServlet(new ServletHolder("fhir", spring.getBean(RestfulServer.class)), "/fhir/*");
+        int retryAfter = number("export.retry.after", 1);
+        if (retryAfter > 0) {
+            // HAPI asks for two minutes also where a job ends in a second, and an honest client waits for them.
+            web.addFilter(new FilterHolder((request, response, chain) ->
+                    chain.doFilter(request, new HttpServletResponseWrapper((HttpServletResponse) response) {
+                        @Override
+                        public void setHeader(String name, String value) {
+                            super.setHeader(name, "Retry-After".equalsIgnoreCase(name) ? String.valueOf(retryAfter) : value);
+                        }
+
+                        @Override
+                        public void addHeader(String name, String value) {
+                            super.addHeader(name, "Retry-After".equalsIgnoreCase(name) ? String.valueOf(retryAfter) : value);
+                        }
+                    })), "/fhir/*", EnumSet.of(DispatcherType.REQUEST));
+        }
         jetty.setHandler(web);
 
         ScheduledExecutorService nudge = Executors.newSingleThreadScheduledExecutor(r -> {
