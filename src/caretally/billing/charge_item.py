@@ -95,7 +95,9 @@ def _charge_item(
     if line.charge is not None:
         resource["priceOverride"] = money(line.charge)
     resource["enteredDate"] = context.recorded
-    resource["reason"] = [coding(ICD10CM, code) for code in diagnosis_codes(determination)]
+    codes = diagnosis_codes(determination)
+    own = [code for code in line.diagnoses if code in codes] or codes
+    resource["reason"] = [coding(ICD10CM, code) for code in own]
     if about:
         resource["supportingInformation"] = [reference(target) for target in dict.fromkeys(about)]
     resource["note"] = [{"text": LEDGER_NOTE + ledger_digest(determination)}]
