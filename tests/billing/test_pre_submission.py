@@ -130,6 +130,12 @@ def coded_entry(given: Submission) -> Submission:
     return facts(entries=(replace(first, procedure_codes=(Coding(CPT, "93792"),)), *rest))(given)
 
 
+def coded_by_a_code_of_the_past(given: Submission) -> Submission:
+    """99441 ended with 2024: minutes of March 2025 cannot have been billed by it."""
+    first, *rest = given.month.facts.entries
+    return facts(entries=(replace(first, procedure_codes=(Coding(CPT, "99441"),)), *rest))(given)
+
+
 def less_time(given: Submission) -> Submission:
     trace = given.determination.trace
     rows = tuple(replace(row, seconds=row.seconds - 1) for row in trace.ledger)
@@ -177,6 +183,11 @@ def managed_care(given: Submission) -> Submission:
     return facts(coverages=(*given.month.facts.coverages, ADVANTAGE))(given)
 
 
+def managed_care_later(given: Submission) -> Submission:
+    plan = replace(ADVANTAGE, start=date(2025, 3, 21))
+    return facts(coverages=(*given.month.facts.coverages, plan))(given)
+
+
 def same(given: Submission) -> Submission:
     return given
 
@@ -210,7 +221,7 @@ ROWS = [
     Row("one-programme", on_file("99426"), on_file("99426", "P2", "GRP2")),
     Row("one-programme", on_file("99487"), on_file("99439")),
     Row("one-programme", lines(("99490", 1, 4), ("99487", 1, 20)), lines(("99490", 1, 4))),
-    Row("no-overlapping-service", coded_entry),
+    Row("no-overlapping-service", coded_entry, coded_by_a_code_of_the_past),
     Row("no-overlapping-service", on_file("90961"), on_file("90961", "P2", "GRP2")),
     Row("no-overlapping-service", on_file("G0557", "COLLEAGUE"), on_file("G0557", "P2", "GRP2")),
     Row("no-overlapping-service", on_file("99484"), on_file("99484", "P2", "GRP2"), "pcm"),
@@ -223,7 +234,7 @@ ROWS = [
     Row("code-valid", answer(lines=(Line(code="99490", system=CPT, units=1, service_date=date(2014, 12, 31),
                                          amount=None, charge=None),))),
     Row("no-hospice", facts(hospices=(HOSPICE,)), facts(hospices=(replace(HOSPICE, start=date(2025, 3, 21)),))),
-    Row("right-payer", managed_care),
+    Row("right-payer", managed_care, managed_care_later),
     Row("covered-on-date", coverage(end=date(2025, 3, 19)), coverage(end=date(2025, 3, 20))),
     Row("covered-on-date", coverage(start=date(2025, 3, 5)), coverage(start=date(2025, 3, 4))),
     Row("alive-on-date", dead(date(2025, 3, 19)), dead(date(2025, 3, 20))),

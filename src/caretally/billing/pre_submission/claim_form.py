@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from caretally.billing.pre_submission.submission import Said, Submission
     from caretally.facts.clinical import CoverageFact
 
-MANAGED_CARE = "medicare-advantage"
-"""Name of the payer file of Medicare Advantage."""
 SOON = 60
 """Days before the end of filing from which on a claim is warned of."""
 
@@ -34,21 +32,20 @@ def no_hospice(given: Submission) -> Said:
 
 
 def right_payer(given: Submission) -> Said:
-    """A managed-care plan in force while another payer is billed, or a payer that no policy knows."""
-    billed = given.determination.trace.payer
+    """A plan in force that stands in the place of the payer that is billed, or a payer that no policy knows."""
+    billed = given.policies.payer_of(given.coverage)
+    if billed is None or given.coverage is None:
+        return unknown(f"no policy fits the coverage; that of {given.determination.trace.payer} was used")
     plans = [
         coverage.reference
         for coverage in given.month.facts.coverages
-        if billed != MANAGED_CARE
-        and (payer := given.policies.payer_of(coverage)) is not None
-        and payer.name == MANAGED_CARE
+        if (payer := given.policies.payer_of(coverage)) is not None
+        and billed.name in payer.instead_of
         and any(_in_force(coverage, line.service_date) for line in given.lines)
     ]
     if plans:
-        return failed(f"a managed-care plan is in force, {billed} would be billed", *plans)
-    if given.coverage is None or given.policies.payer_of(given.coverage) is None:
-        return unknown(f"no policy fits the coverage; that of {billed} was used")
-    return passed(billed, given.coverage.reference)
+        return failed(f"a plan in place of {billed.name} is in force, {billed.name} would be billed", *plans)
+    return passed(billed.name, given.coverage.reference)
 
 
 def _in_force(coverage: CoverageFact, day: date) -> bool:

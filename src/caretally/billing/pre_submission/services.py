@@ -6,6 +6,7 @@ from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
 from caretally.billing.pre_submission.submission import failed, passed, shown, unknown
+from caretally.facts.calendar import local_date
 from caretally.rules.conflicts import switch_value
 from caretally.rules.ledger import own_time
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from caretally.facts.clinical import ClaimLineFact
     from caretally.facts.determination import LedgerRow
     from caretally.facts.services import Conflict, Family
+    from caretally.facts.time_entry import TimeEntry
 
 _MINUTE = 60
 
@@ -159,7 +161,7 @@ def no_overlapping_service(given: Submission) -> Said:
         entry.reference
         for entry in given.month.facts.entries
         if entry.reference in counted
-        and any(separately.contains(c, entry.day) and c.code not in own for c in entry.procedure_codes)
+        and any(separately.contains(c, _day_of(given, entry)) and c.code not in own for c in entry.procedure_codes)
     ]
     if double:
         return failed("counted time that has a code of its own", *double)
@@ -180,6 +182,13 @@ def no_overlapping_service(given: Submission) -> Said:
         if hits:
             return failed(shown(hits), *(line.reference for line in hits))
     return passed("none on file")
+
+
+def _day_of(given: Submission, entry: TimeEntry) -> date | None:
+    """Return the local date on which an entry began: codes are valid by date."""
+    if entry.day is not None or entry.interval is None:
+        return entry.day
+    return local_date(entry.interval.start, given.policy.time_zone)
 
 
 def _same_condition(given: Submission, line: ClaimLineFact) -> bool:
