@@ -113,3 +113,16 @@ def test_without_pyarrow_the_extra_is_named(released: Path, tmp_path: Path, monk
     done = inside(*export(released, "-f", "parquet", "--out", tmp_path / "f"))
     assert done.code == 3
     assert "caretally[parquet]" in done.err
+
+
+def test_plan_names_what_a_payer_would_turn_down_and_who_can_mend_it(practice: Path) -> None:
+    patients = practice / "Patient.ndjson"
+    patients.write_text(patients.read_text().replace('"birthDate":"1948-05-11",', "", 1))
+    words = ("--month", "2025-01", "--as-of", "2025-02-10", "--config", practice / "caretally.toml")
+    done = inside("plan", practice, *words)
+    assert done.code == 0, done.err
+    assert "K-PATIENT-BIRTH-DATE  The patient's birth date is not known to the day (Patient/demo-ash:" in done.out
+    assert "registration: complete Patient.birthDate" in done.out
+    assert "claims that a payer would turn down: K-PATIENT-BIRTH-DATE 1; see: caretally explain" in done.out
+    report = inside("plan", practice, *words, "--json").json()["report"]
+    assert report["claim_checks"] == {"release": {"K-PATIENT-BIRTH-DATE": 1}}
