@@ -1,7 +1,7 @@
 # make demo    the program on the practice that it ships with
 # make test    everything that must hold: style, types, layers, tests, also against a real FHIR server
 # make prove   the long proofs; their figures go to docs/proof.md
-# make profiles  profiles/resources from profiles/input and mappings/
+# make profiles  profiles/resources from profiles/input and mappings/, and the pages of the contract
 # make bench   measurements
 # make lock    the versions and hashes of all dependencies (UPGRADE=1: the newest ones)
 # make clean   removes what the others made
@@ -19,7 +19,7 @@ test:
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/mypy --explicit-package-bases tests scripts/prove.py scripts/make_profiles.py scripts/made_resources.py docker/hapi/hapi.py
+	$(BIN)/mypy --explicit-package-bases tests scripts/prove.py scripts/make_profiles.py scripts/made_resources.py scripts/make_contract.py scripts/contract_parts.py docker/hapi/hapi.py
 	$(BIN)/lint-imports
 	$(BIN)/pytest
 
@@ -30,6 +30,7 @@ prove:
 profiles:
 	scripts/bootstrap --test
 	$(BIN)/python scripts/make_profiles.py
+	$(BIN)/python scripts/make_contract.py
 
 # A measurement that needs an argument says so and exits with 2: it is run by hand.
 bench:
