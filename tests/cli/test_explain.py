@@ -123,3 +123,15 @@ def test_a_password_in_a_database_address_is_not_shown() -> None:
     from caretally.cli.explain_command import _shown  # noqa: PLC0415
 
     assert _shown("postgresql+psycopg://user:secret@host/name") == "postgresql+psycopg://host/name"
+
+
+def test_the_paper_and_the_checks_before_the_claim_are_explained(results: Path) -> None:
+    done = inside("explain", "demo-ash", "--month", "2025-01", "--store", results)
+    assert "one-clinician: passed; none on file" in done.out
+    assert "add-on-on-base-date: FAILED, a warning; 99439 on 2025-01-14" in done.out
+    assert "days left to file, until 2026-01-" in done.out
+    assert "coinsurance 20 %: $30.47, when the deductible is met" in done.out
+    assert "the model pays $110.00 a month for a beneficiary" in done.out
+    assert "problem list: found; 2 on file" in done.out
+    assert "evidence: Condition/ash-condition-1, Condition/ash-condition-2" in done.out
+    assert "demographics, medications, allergies and problems in the record: found" in done.out

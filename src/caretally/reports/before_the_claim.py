@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from caretally.reports.wording import count, money
@@ -55,7 +56,7 @@ def share_lines(determination: Mapping[str, Any]) -> Iterator[str]:
     """Give the patient's part of the amount and who pays next."""
     share = determination.get("patient_share")
     if share:
-        percent = f"{(100 * float(share['rate'])):g} %"
+        percent = f"{(100 * Decimal(share['rate'])).normalize():f} %"
         yield f"coinsurance {percent}: {money(share['amount'])}, when the deductible is met"
         for place, coverage in enumerate(share["secondary"], 2):
             yield f"payer {place}: {coverage}"
