@@ -52,6 +52,7 @@ COMMANDS = (
     ("rules", "show"),
     ("store", "show"),
     ("store", "upgrade"),
+    ("map", "show"),
     ("keys", "make"),
     ("keys", "jwks"),
     ("config", "show"),

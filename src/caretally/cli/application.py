@@ -13,6 +13,7 @@ from caretally.cli.failure import reported
 from caretally.cli.keys_application import keys
 from caretally.cli.ledger_application import ledger
 from caretally.cli.life_application import denials, remittance, review_mark_sent
+from caretally.cli.map_application import map_commands
 from caretally.cli.options import (
     AnyMonthOption,
     AsOfOption,
@@ -63,6 +64,7 @@ application.add_typer(outbox, name="outbox")
 application.add_typer(rules, name="rules")
 application.add_typer(store_commands, name="store")
 application.add_typer(keys, name="keys")
+application.add_typer(map_commands, name="map")
 application.add_typer(config_commands, name="config")
 
 
