@@ -22,6 +22,7 @@ COMMANDS = (
     ("candidates",),
     ("audit",),
     ("forecast",),
+    ("export",),
     ("review", "list"),
     ("review", "approve"),
     ("outbox", "list"),
