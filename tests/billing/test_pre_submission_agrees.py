@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
@@ -40,7 +41,8 @@ def submission(determination: Determination, month: PatientMonth, context: RuleC
 
 
 @pytest.mark.prove
-def test_no_sure_denial_is_found_in_what_the_rules_bill() -> None:
+def test_no_sure_denial_is_found_in_what_the_rules_bill(record_property: Callable[[str, object], None]) -> None:
+    record_property("cases", MONTHS)
     billable, found = 0, Counter[str]()
     for seed in range(MONTHS):
         month, context = generate(seed)
