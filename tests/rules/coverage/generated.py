@@ -19,18 +19,20 @@ if TYPE_CHECKING:
     from caretally.facts.services import Conflict, Family, ServiceCode
 
 Case = dict[str, Any]
+_NOVEMBER = 11
 FIRST_DAY = date(2024, 1, 1)
 """Where the code tables begin: a row that began earlier has no day before it."""
 
 
 def facts_on(day: date, programme: str, entries: list[Case] | None = None, **more: Any) -> Case:
     """Return facts under which a programme can be billed in the month of a day."""
-    before = day.year - 1
+    # Less than a year before the month: some programmes ask for consent each year.
+    start = date(day.year - 1, 11, 1) if day.month < _NOVEMBER else date(day.year, 2, 1)
     return {
         "month": f"{day:%Y-%m}",
-        "program_start": f"{before}-11-01",
-        "consent": {"at": f"{before}-11-01", "practitioner": "P1"},
-        "visits": [{"code": "99214", "date": f"{before}-10-15"}],
+        "program_start": start.isoformat(),
+        "consent": {"at": start.isoformat(), "practitioner": "P1"},
+        "visits": [{"code": "99214", "date": (start - timedelta(days=17)).isoformat()}],
         **programme_facts()[programme],
         "entries": entries if entries is not None else [work(day, 20, programme)],
         **more,
