@@ -8,6 +8,7 @@
     people = {X1 = {role = "non-clinical", group = "GRP1"}}        further people, or changes to those there are
     double_bookings = [{performer = "Practitioner/N1", entry = "Encounter/time-1", other_entry = "E/x", seconds = 60}]
     duplicate_of = ["Patient/other"]
+    prices = [{system = "...", code = "99490", kind = "charge", amount = "85.00", reference = "ChargeItemDefinition/d"}]
     decisions = [{kind = "hold", who = "ann", at = "2025-04-02T10:00:00Z", document = {}}]
     as_of = "2025-04-03"
     attest = {incident-to = ["2025-01-01", "2025-12-31"]}    what the practice vouches for; the end may be absent
@@ -37,6 +38,7 @@ from caretally.facts.intervals import Interval
 from caretally.facts.moment import Moment
 from caretally.facts.patient_month import DoubleBooking, PatientFacts, PatientMonth
 from caretally.facts.practice import Attestation, Practitioner, RoleAssignment, Site
+from caretally.facts.prices import Price, PriceList
 from caretally.facts.time_entry import RoleClass
 from caretally.rules import RuleContext, determine
 from tests.rules.builder import CaseBuilder, instant, moment, procedure
@@ -51,7 +53,7 @@ START: dict[str, Any] = {"id": "T", "month": "2025-03", "entries": TWENTY}
 """Every key that a case does not name: twenty minutes of a nurse in March 2025."""
 CHANGES = frozenset(
     {"change", "add", "remove", "patient", "sites", "people", "double_bookings", "duplicate_of", "as_of"}
-    | {"attest", "fact", "decisions"}
+    | {"attest", "fact", "decisions", "prices"}
 )
 _MODULES = tuple(
     importlib.import_module(f"caretally.facts.{module.name}")
@@ -101,7 +103,9 @@ def question(case: dict[str, Any], policy: dict[str, Any]) -> tuple[PatientMonth
         Attestation(name=name, held_from=date.fromisoformat(span[0]), held_to=_end(span))
         for name, span in case.get("attest", {}).items()
     )
-    return month, replace(context, practice=replace(context.practice, sites=sites, attestations=attested))
+    prices = PriceList(prices=tuple(changed_from(Price, row, builder.zone) for row in case.get("prices", [])))
+    practice = replace(context.practice, sites=sites, attestations=attested, prices=prices)
+    return month, replace(context, practice=practice)
 
 
 def _end(span: list[str]) -> date | None:
@@ -171,6 +175,8 @@ def _read(value: Any, wanted: Any, zone: ZoneInfo) -> Any:
     if isinstance(value, list):
         (inner, *_) = get_args(wanted) or (str,)
         return tuple(_read(item, inner, zone) for item in value)
+    if isinstance(value, dict) and Decimal in get_args(wanted):
+        return {key: Decimal(item) for key, item in value.items()}
     if isinstance(value, dict):
         kind = next((k for k in kinds if dataclasses.is_dataclass(k)), None)
         return value if kind is None else changed_from(kind, value, zone)
@@ -191,5 +197,6 @@ def _read_text(value: str, kinds: set[Any], zone: ZoneInfo) -> Any:
         Interval: lambda: Interval(*(instant(part, zone) for part in value.split("/"))),
         ZoneInfo: lambda: ZoneInfo(value),
         RoleClass: lambda: RoleClass(value),
+        Decimal: lambda: Decimal(value),
     }
     return next((read() for kind, read in readers.items() if kind in kinds), value)

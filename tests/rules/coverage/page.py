@@ -35,7 +35,7 @@ KINDS = {
     "terminology": "Rows of value sets and maps that decide (mappings/terminology)",
 }
 _MOST_NAMED = 2
-"""Pairs named for a row; the rest are counted."""
+"""Pairs named for a row; that there are more is said, how many would change with every case."""
 
 
 def rows() -> list[str]:
@@ -181,7 +181,7 @@ def page() -> str:
         for row in everything:
             if kind_of(row) == kind:
                 names = by_row.get(row, [])
-                more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+                more = " and more" if len(names) > _MOST_NAMED else ""
                 said = "; ".join(names[:_MOST_NAMED]) + more
                 lines.append(f"| {_cell(row.removeprefix(kind + ' '))} | {_cell(said)} |")
         lines.append("")
