@@ -27,6 +27,7 @@ from caretally.billing import CLAIM_IDENTIFIER, OnFile, plan_changes
 from caretally.errors import CaretallyError
 from caretally.facts import exact_json
 from caretally.facts.calendar import ServiceMonth
+from caretally.fhir import FhirServer, RetrySettings, ServerSettings, Transport
 from caretally.store import schema, temporary_store
 from caretally.sync.outgoing import Outgoing
 from caretally.sync.pulling import types_to_read
@@ -38,7 +39,7 @@ from caretally.sync.sinks.server import ServerSink
 from caretally.sync.sources.folder import FolderSource
 from tests.faults import zygote
 from tests.sync.practices import golden, together, write
-from tests.sync.small_server import SmallServer, outcome
+from tests.sync.small_server import BASE, SmallServer, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -108,13 +109,26 @@ class Adapter:
 
     def __init__(self) -> None:
         self.store: Store = temporary_store(opened_at="2025-02-10T09:00:00Z")
+        self.settings = ServerSettings(base_url=BASE, retry=RetrySettings(attempts=2, wait_budget_seconds=5))
+        # Made once: a TLS context takes longer than a step.
+        self.transport = Transport(
+            self.settings,
+            http_transport=httpx.MockTransport(self.answer),
+            sleep=lambda _seconds: None,
+        )
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        """Ask the server of this world."""
+        return self.small.handle(request)
 
     def begin(self, small: SmallServer) -> None:
         """Forget everything and turn to a new server."""
         with self.store.writing() as connection:
             for table in (schema.change_outcome, schema.change_intent, schema.ledger_entry):
                 connection.execute(delete(table))
-        self.sink = ServerSink(server=small.server(), resource_types=types_to_read(zygote.TABLES))
+        self.small = small
+        server = FhirServer(self.settings, transport=self.transport)
+        self.sink = ServerSink(server=server, resource_types=types_to_read(zygote.TABLES))
 
 
 class Machine(RuleBasedStateMachine):
@@ -338,6 +352,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[type[Machine]]:
         structlog.reset_defaults()
         for adapter in Machine.adapters:
             adapter.store.close()
+            adapter.transport.close()
 
 
 @pytest.mark.prove
