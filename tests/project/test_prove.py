@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from scripts.prove import page, proofs
+from prove import page, proofs
 
 if TYPE_CHECKING:
     from pathlib import Path
