@@ -300,7 +300,7 @@ class Desk(OtherServices):
         logged = {
             what
             for i, who, what, _ in self.office.shares
-            if who == self.me and self.office.wrong.get(i) not in {"X-STATUS", "X-INVALID"}
+            if who == self.me and happened(self.office.entries[i])
         }
         enrolled = {
             name
