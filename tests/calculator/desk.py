@@ -297,11 +297,7 @@ class Desk(OtherServices):
 
     def programmes(self) -> list[str]:
         """Those with minutes in the month; without any minutes, all enrolled (rules 13)."""
-        logged = {
-            what
-            for i, who, what, _ in self.office.shares
-            if who == self.me and happened(self.office.entries[i])
-        }
+        logged = {what for i, who, what, _ in self.office.shares if who == self.me and happened(self.office.entries[i])}
         enrolled = {
             name
             for p in self.facts.care_plans
