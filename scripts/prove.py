@@ -3,7 +3,8 @@
     python scripts/prove.py [pytest arguments]
 
 Each property is tried on 100 000 examples (CARETALLY_PROVE_EXAMPLES: another number). A test that goes through cases of
-its own says how many with ``record_property("cases", n)``. The file is written only when every proof holds.
+its own says how many with ``record_property("cases", n)``. With arguments that choose some proofs, only their rows are
+written anew: each row says when and at which commit it was proved. Nothing is written when a proof fails.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -28,11 +29,19 @@ STATISTICS = "hypothesis-statistics-"  # the name under which hypothesis files i
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """One test that passed: its name, how many cases it looked at (None: it did not say), and the seconds it took."""
+    """One test that passed.
+
+    Attributes:
+        cases: how many it looked at; None: it did not say.
+        seconds: that it took.
+        date, commit: when it was proved, and of what.
+    """
 
     name: str
     cases: int | None
     seconds: int
+    date: str = ""
+    commit: str = ""
 
 
 def run_proofs(arguments: list[str]) -> tuple[int, ET.Element | None]:
@@ -108,14 +117,37 @@ def commit() -> str:
     return told.stdout.strip()
 
 
+ROW = re.compile(r"^\| (\S+) \| ([0-9,]*) \| ([0-9,]+) s \| (\S*) \| (\S*) \|$", re.MULTILINE)
+
+
+def rows_of(text: str) -> list[Proof]:
+    """Read the proofs of an earlier page."""
+    return [
+        Proof(
+            name=name,
+            cases=int(cases.replace(",", "")) if cases else None,
+            seconds=int(seconds.replace(",", "")),
+            date=date,
+            commit=of,
+        )
+        for name, cases, seconds, date, of in ROW.findall(text)
+    ]
+
+
+def merged(earlier: list[Proof], found: list[Proof]) -> list[Proof]:
+    """Put new rows in the place of those of the same name; the others stay."""
+    now, of = f"{datetime.now(UTC):%Y-%m-%d}", commit() or "unknown"
+    rows = {proof.name: proof for proof in earlier}
+    rows |= {proof.name: replace(proof, date=now, commit=of) for proof in found}
+    return [rows[name] for name in sorted(rows)]
+
+
 def page(found: list[Proof]) -> str:
     """The text of docs/proof.md."""
     locked = (ROOT / "requirements" / "dev.txt").read_text(encoding="utf-8")
     hypothesis = re.search(r"^hypothesis==(\S+)", locked, re.MULTILINE)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["name"]
     facts = {
-        "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "commit": commit() or "not known",
         "Python": platform.python_version(),
         "hypothesis": hypothesis.group(1) if hypothesis else "not known",
         "processors": str(os.cpu_count()),
@@ -123,19 +155,23 @@ def page(found: list[Proof]) -> str:
         "cases": f"{sum(proof.cases or 0 for proof in found):,}",
         "time": f"{sum(proof.seconds for proof in found):,} s",
     }
-    rows = (f"| {p.name} | {'' if p.cases is None else f'{p.cases:,}'} | {p.seconds:,} s |" for p in found)
+    rows = (
+        f"| {p.name} | {'' if p.cases is None else f'{p.cases:,}'} | {p.seconds:,} s | {p.date} | {p.commit} |"
+        for p in found
+    )
     return "\n".join(
         [
             f"# What {project} was proved on",
             "",
-            "Written by `make prove`; every one held. `make test` runs the same tests on fewer cases.",
+            "Written by `make prove`; every row held. `make test` runs the same tests on fewer cases. A row says",
+            "when it was proved, and at which commit.",
             "",
             "| | |",
             "| --- | --- |",
             *(f"| {key} | {value} |" for key, value in facts.items()),
             "",
-            "| proof | cases | time |",
-            "| --- | ---: | ---: |",
+            "| proof | cases | time | date | commit |",
+            "| --- | ---: | ---: | --- | --- |",
             *rows,
             "",
         ]
@@ -148,7 +184,8 @@ def main() -> int:
     if code != 0 or report is None:
         print(f"prove: not everything held (pytest exit {code}); {REPORT} is left as it was", file=sys.stderr)
         return code or 1
-    REPORT.write_text(page(proofs(report)), encoding="utf-8")
+    earlier = rows_of(REPORT.read_text(encoding="utf-8")) if REPORT.is_file() else []
+    REPORT.write_text(page(merged(earlier, proofs(report))), encoding="utf-8")
     print(f"wrote {REPORT}")
     return 0
 

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from prove import page, proofs
+from prove import merged, page, proofs, rows_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,3 +54,6 @@ def test_cases_are_read_from_a_real_report(tmp_path: Path) -> None:
     }
     assert "| proofs | 4 |" in page(found)
     assert "| cases | 12,485 |" in page(found)
+    again = merged(rows_of(page(merged([], found))), found[:1])
+    assert [proof.name for proof in again] == sorted(proof.name for proof in found)
+    assert rows_of(page(again)) == again
