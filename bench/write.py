@@ -29,7 +29,7 @@ import structlog  # noqa: E402
 from fhirpy import SyncFHIRClient  # noqa: E402
 from tests.faults import zygote  # noqa: E402
 from tests.faults.population import CHARGES, population  # noqa: E402
-from tests.live.hapi_server import FHIR_JSON, HapiServer  # noqa: E402
+from tests.live.hapi_server import FHIR_JSON, HapiServer, load  # noqa: E402
 from tests.sync.practices import write  # noqa: E402
 
 from caretally.billing import ChangeSet, OnFile, plan_changes  # noqa: E402
@@ -166,6 +166,8 @@ def main(count: int) -> int:
         todo = plans(count, Path(folder))
         hapi = HapiServer(integrity=False)
         try:
+            # A search by patient finds nothing about patients who are not there.
+            load(hapi.wait(), [one for one in population("w", count) if one["resourceType"] == "Patient"])
             return measure(hapi.wait(), todo, store)
         finally:
             hapi.stop()
