@@ -25,6 +25,7 @@ test:
 
 prove:
 	scripts/bootstrap --test
+	$(BIN)/python scripts/mutate.py
 	$(BIN)/python scripts/prove.py
 
 profiles:

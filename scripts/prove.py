@@ -142,6 +142,16 @@ def merged(earlier: list[Proof], found: list[Proof]) -> list[Proof]:
     return [rows[name] for name in sorted(rows)]
 
 
+def mutation() -> str:
+    """How many faults the tests of the rules find, as scripts/mutate.py wrote it."""
+    path = ROOT / "docs" / "mutation.md"
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    told = dict(re.findall(r"^\| ([a-z ]+) \| (.+?) \|$", text, re.MULTILINE))
+    if "score" not in told:
+        return "not measured"
+    return f"{told['score']} of {told['faults tried']} ([which](mutation.md))"
+
+
 def page(found: list[Proof]) -> str:
     """The text of docs/proof.md."""
     locked = (ROOT / "requirements" / "dev.txt").read_text(encoding="utf-8")
@@ -154,6 +164,7 @@ def page(found: list[Proof]) -> str:
         "proofs": str(len(found)),
         "cases": f"{sum(proof.cases or 0 for proof in found):,}",
         "time": f"{sum(proof.seconds for proof in found):,} s",
+        "faults that the tests find": mutation(),
     }
     rows = (
         f"| {p.name} | {'' if p.cases is None else f'{p.cases:,}'} | {p.seconds:,} s | {p.date} | {p.commit} |"

@@ -11,20 +11,25 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from caretally.rules import determine
+from caretally.rules.candidates import candidates
+from tests.calculator.patient_months import generate
 from tests.rules import test_golden, test_reasons
 from tests.rules.builder import CaseBuilder
 from tests.rules.coverage.pairs import programme_facts, written
-from tests.rules.deciding import TWENTY, decide_all
+from tests.rules.deciding import TWENTY, question
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from caretally.facts.determination import Determination
+    from caretally.facts.patient_month import PatientMonth
+    from caretally.rules import RuleContext
 
 FILE = Path(__file__).parent / "cases" / "answers.txt"
 HEAD = "# Written by scripts/make_answers.py: what a biller reads of each answer, and a digest of the rest.\n"
@@ -66,33 +71,37 @@ def _item(name: str, value: Any) -> Iterator[str]:
 
 
 def _text(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
 
 
-Answer = Callable[[], tuple["Determination", ...]]
+Question = Callable[[], "tuple[PatientMonth, RuleContext]"]
+RANDOM = 400
+"""Random patient-months whose answers are kept by digest."""
 
 
 @lru_cache
-def cases() -> dict[str, Answer]:
+def cases() -> dict[str, Question]:
     """Return how each case is answered, by its name."""
-    found: dict[str, Answer] = {}
+    found: dict[str, Question] = {}
     for name, facts in programme_facts().items():
-        found[f"plain {name}"] = partial(decide_all, {**facts, "entries": [{**HOUR, "prog": name}]})
+        found[f"plain {name}"] = partial(question, {**facts, "entries": [{**HOUR, "prog": name}]}, {})
     for pair in written():
-        found[f"{pair.name} (1)"] = partial(decide_all, pair.case, pair.policy)
-        found[f"{pair.name} (2)"] = partial(decide_all, pair.neighbour, pair.other_policy)
+        found[f"{pair.name} (1)"] = partial(question, pair.case, pair.policy)
+        found[f"{pair.name} (2)"] = partial(question, pair.neighbour, pair.other_policy)
     for number, row in enumerate(test_reasons.PAIRS, 1):
         other = row.switches if row.other_switches is None else row.other_switches
-        found[f"{row.code} {number} (1)"] = partial(decide_all, {"entries": TWENTY, **row.case}, row.switches)
-        found[f"{row.code} {number} (2)"] = partial(decide_all, {"entries": TWENTY, **row.neighbour}, other)
+        found[f"{row.code} {number} (1)"] = partial(question, {"entries": TWENTY, **row.case}, row.switches or {})
+        found[f"{row.code} {number} (2)"] = partial(question, {"entries": TWENTY, **row.neighbour}, other or {})
     for case in test_golden.CASES:
         found[str(case["id"])] = partial(_golden, case)
+    for seed in range(RANDOM):
+        found[f"random {seed}"] = partial(generate, seed)
     return found
 
 
-def _golden(case: dict[str, Any]) -> tuple[Determination, ...]:
+def _golden(case: dict[str, Any]) -> tuple[PatientMonth, RuleContext]:
     builder = CaseBuilder(case, {})
-    return determine(builder.month(), builder.context())
+    return builder.month(), builder.context()
 
 
 def names() -> tuple[str, ...]:
@@ -101,8 +110,10 @@ def names() -> tuple[str, ...]:
 
 
 def answer(name: str) -> list[str]:
-    """Return the answer to a case as lines."""
-    return lines_of(cases()[name]())
+    """Return the answer to a case as lines, and who could be served on it."""
+    asked = cases()[name]()
+    suggested = [f"candidates {_text(asdict(one))}" for one in candidates(*asked)]
+    return [*lines_of(determine(*asked)), *suggested]
 
 
 def kept() -> dict[str, list[str]]:
@@ -129,6 +140,8 @@ def plain() -> dict[str, list[str]]:
 def told(name: str, found: list[str]) -> list[str]:
     """Return a case as it stands in the file."""
     digest = hashlib.sha256("\n".join(found).encode()).hexdigest()[:16]
+    if name.startswith("random "):
+        return [f"== {name} | {digest}"]
     if name.startswith("plain "):
         return [f"== {name} | {digest}", *_read(found)]
     rest = {base: [line for line in _read(found) if line not in _read(plain()[base])] for base in plain()}
@@ -140,7 +153,7 @@ def _read(lines: list[str]) -> list[str]:
     """Return the part of an answer that a biller reads, without citations and evidence."""
     found = []
     for line in lines:
-        who, key, value = line.split(" ", 2)
+        who, key, value = (*line.split(" ", 2), "", "")[:3]
         if not key.startswith(READ):
             continue
         if key in {"reasons", "notices"} and value.startswith("{"):
