@@ -33,9 +33,18 @@ def made_resources(root: Path) -> Iterator[dict[str, Any]]:
     for row in sorted(tables.services.codes, key=lambda r: (r.code, r.valid_from)):
         yield price(tables, row)
     yield from code_systems(root / "mappings" / "terminology")
+    yield from concept_maps(root / "mappings" / "terminology")
     types = tomllib.loads((root / "mappings" / "resources.toml").read_text())["resource"]
     for strategy in WriteStrategy:
         yield capability_statement(strategy, types)
+
+
+def concept_maps(folder: Path) -> Iterator[dict[str, Any]]:
+    """Yield the maps by which codes become facts, as they are used, so that they stand beside the profiles."""
+    for path in sorted(folder.glob("*.json")):
+        resource: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if resource["resourceType"] == "ConceptMap":
+            yield resource
 
 
 def care_management_codes(tables: Tables) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from tests.live.hapi_server import FHIR_JSON, load
 from tests.mapping.patients import resources
-from tests.profiles.written import demo_written, scenario_resources
+from tests.profiles.written import demo_written, golden_written, scenario_resources
 
 from caretally.facts.exact_json import dumps, loads
 
@@ -49,8 +49,9 @@ def server(hapi: str) -> str:
 
 @pytest.fixture(scope="module")
 def ours(tmp_path_factory: pytest.TempPathFactory) -> list[Resource]:
-    """What we write for the demonstration, and claims on every way through their life."""
-    found = [*demo_written(tmp_path_factory.mktemp("demo")), *scenario_resources()]
+    """What we write for the golden cases and the demonstration, and claims on every way through their life."""
+    golden = golden_written(tmp_path_factory.mktemp("golden"))
+    found = [*golden, *demo_written(tmp_path_factory.mktemp("demo")), *scenario_resources()]
     once = {dumps(resource): resource for resource in found}
     return list(once.values())
 
