@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 BASE = "https://server.example/fhir"
 TYPES = [
     *("Patient", "Encounter", "Condition", "CarePlan", "Goal", "Consent", "Coverage", "Communication", "CareTeam"),
-    *("Claim", "ChargeItem", "ExplanationOfBenefit", "Procedure", "Provenance", "Group"),
+    *("Claim", "ClaimResponse", "ChargeItem", "ChargeItemDefinition", "ExplanationOfBenefit"),
+    *("Procedure", "Provenance", "Group"),
     *("MedicationRequest", "AllergyIntolerance"),
     *("Practitioner", "PractitionerRole", "Organization", "Location"),
 ]

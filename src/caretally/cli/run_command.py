@@ -181,10 +181,10 @@ def run_month_command(
         hint = f"new claims are drafts until a person releases them: caretally review list {out or to or source}"
     vouched = requirement_results(tables.requirements, attestations(configuration), month, request.as_of)
     settle = settle_line(vouched)
-    if settle is not None:
+    if settle is not None and not settings.output.as_json:
         settings.output.note(settle)
     error = report.error() or (strict_error(report) if strict else None)
-    say_report(settings.output, report, seen, error=error, hint=hint)
+    say_report(settings.output, report, seen, error=error, hint=hint, settle=settle)
 
 
 def check_month(tables: Tables, month: ServiceMonth) -> None:
@@ -225,7 +225,15 @@ def _issues(location: str, report: RunReport) -> Iterator[Issue]:
         yield from (issue for issue in issues_of(store, report.run_id) if issue.severity != "information")
 
 
-def say_report(output: Output, report: RunReport, seen: Seen, *, error: CaretallyError | None, hint: str) -> None:
+def say_report(
+    output: Output,
+    report: RunReport,
+    seen: Seen,
+    *,
+    error: CaretallyError | None,
+    hint: str,
+    settle: str | None = None,
+) -> None:
     """Say what a run did, and end the command with an exit code where not everything could be done."""
     summary = seen.tally.summary()
     output.document(
@@ -235,6 +243,7 @@ def say_report(output: Output, report: RunReport, seen: Seen, *, error: Caretall
             "answers": seen.documents,
             "changes_of_joined_records": seen.changes,
             "issues": [issue.to_json() for issue in seen.issues],
+            **({"self_audit": settle} if settle is not None else {}),
             **({"error": error_document(error)} if error is not None else {}),
         }
     )

@@ -6,8 +6,8 @@ file is fetched, and each file is done in the moment when its last line is kept:
 
 from __future__ import annotations
 
+import threading
 import time
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -21,6 +21,7 @@ from caretally.store import mirror as mirrors
 from caretally.store.mirror import Taken
 from caretally.sync.failpoints import failpoint
 from caretally.sync.mirroring.intake import PageIntake
+from caretally.sync.mirroring.workers import Workers
 from caretally.sync.resources import read_body
 
 if TYPE_CHECKING:
@@ -130,22 +131,11 @@ class ExportReading:
     def _take_files(self) -> None:
         slices = mirrors.waiting_slices(self.store, self.mirror.id, FILE)
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        done = 0
-        with ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
-            # Fetched several at a time; taken in one after the other, because the store has one writer.
-            waiting = {pool.submit(self._fetched, one): one for one in slices}
-            while waiting:
-                finished, _ = wait(waiting, return_when=FIRST_EXCEPTION, timeout=1)
-                for future in finished:
-                    one = waiting.pop(future)
-                    try:
-                        path = future.result()
-                        self._take(one, path)
-                    except BaseException:
-                        pool.shutdown(cancel_futures=True)
-                        raise
-                    done += 1
-                    self.request.progress("reading the export", done, len(slices))
+        # Fetched several at a time; taken in one after the other, because the store has one writer.
+        workers = Workers(self._fetched, slices, threads=DOWNLOADS_AT_ONCE, stop=threading.Event())
+        for done, (one, path) in enumerate(workers.results(), 1):
+            self._take(one, path)
+            self.request.progress("reading the export", done, len(slices))
 
     def _fetched(self, one: MirrorSlice) -> Path | None:
         if one.document["kind"] == "none":

@@ -6,7 +6,6 @@ stands in the store, so that a reading that was cut off goes on where it was.
 
 from __future__ import annotations
 
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,8 @@ from caretally.fhir.errors import UnsupportedServerError
 from caretally.store import mirror as mirrors
 from caretally.sync.failpoints import failpoint
 from caretally.sync.mirroring.plan import CHANGES, FACTS, FIND, PEOPLE, PRACTICE, PRACTICE_TYPES, PRICES, Plan
-from caretally.sync.mirroring.slice_reader import SliceReader, StoppedError
+from caretally.sync.mirroring.slice_reader import SliceReader
+from caretally.sync.mirroring.workers import Workers
 from caretally.sync.pulling import PullResult
 from caretally.sync.resources import reference_text
 
@@ -198,18 +198,10 @@ class Refresh:
     def _run(self, phase: str) -> None:
         """Read the slices of a phase, as many at a time as the server shall have requests in flight."""
         while slices := mirrors.waiting_slices(self.store, self.mirror.id, phase):
-            done = 0
-            with ThreadPoolExecutor(min(self.server.settings.max_in_flight, len(slices))) as pool:
-                waiting = {pool.submit(self._reader.read, one) for one in slices}
-                while waiting:
-                    finished, waiting = wait(waiting, timeout=1, return_when=FIRST_EXCEPTION)
-                    errors = [error for one in finished if (error := one.exception()) is not None]
-                    if errors:
-                        self._reader.stop.set()
-                        pool.shutdown(cancel_futures=True)
-                        raise next((one for one in errors if not isinstance(one, StoppedError)), errors[0])
-                    done += len(finished)
-                    self.request.progress(f"reading {phase}", done, len(slices))
+            threads = self.server.settings.max_in_flight
+            workers = Workers(self._reader.read, slices, threads=threads, stop=self._reader.stop)
+            for done, _ in enumerate(workers.results(), 1):
+                self.request.progress(f"reading {phase}", done, len(slices))
 
     def _missing(self, noted: Notes) -> list[Issue]:
         """Name what others refer to and the server does not have."""
