@@ -25,8 +25,7 @@ test:
 
 prove:
 	scripts/bootstrap --test
-	$(BIN)/python scripts/mutate.py
-	$(BIN)/python scripts/prove.py
+	@failed=; $(BIN)/python scripts/mutate.py || failed=1; $(BIN)/python scripts/prove.py || failed=1; [ -z "$$failed" ]
 
 profiles:
 	scripts/bootstrap --test
