@@ -110,6 +110,7 @@ def test_a_server_that_does_not_give_its_list_is_read_without_it(
     store: Store, tables: Tables, pull_request: Callable[..., PullRequest]
 ) -> None:
     small = SmallServer([*resources("G02"), definition("d1")])
+    small.types.remove("ChargeItemDefinition")
     source = ServerSource(server=small.server(), terminology=tables.terminology)
     with staging.StagingWriter(store, "pull", staging.SOURCE) as writer:
         result = source.pull(pull_request(), writer)
