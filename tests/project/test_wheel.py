@@ -56,7 +56,8 @@ def test_it_carries_every_table_and_the_demonstration_practice(wheel: Path) -> N
 def test_it_carries_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0].partition("-")[0] for name in names} == {"caretally"}
-    assert not [name for name in names if "test" in Path(name).name or name.endswith((".pyc", ".toml~"))]
+    tests = [n for n in names if Path(n).name.startswith(("test_", "conftest")) or "tests" in Path(n).parts]
+    assert not [*tests, *(name for name in names if name.endswith((".pyc", ".toml~")))]
     assert [name for name in names if name.endswith("licenses/LICENSE")]
 
 
