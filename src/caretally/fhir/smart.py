@@ -270,7 +270,7 @@ class SmartCredentials:
         if isinstance(life, bool) or not isinstance(life, int | float) or not life > 0:
             life = SHORT_LIFE_SECONDS
         granted = document.get("scope")
-        log.info("logged in", seconds=int(life))
+        log.info("logged in", milliseconds=int(life * MILLISECONDS))
         return Token(
             value=value,
             scope=granted if isinstance(granted, str) and granted.strip() else scopes,

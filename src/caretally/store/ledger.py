@@ -206,16 +206,23 @@ def entries(store: Store, *, after: int = 0) -> Iterator[LedgerEntry]:
         last = int(rows[-1]["number"])
 
 
-def determination_until(
-    store: Store, patient: str, service_month: str, practitioner: str | None, until: str | None
+def determination_behind(
+    store: Store, patient: str, service_month: str, practitioner: str | None, intent_id: str
 ) -> Any:
-    """Return the answer of a patient-month as it stood at an instant (None: now); None where there was none."""
+    """Return the answer of a patient-month from which an intent was made; None where the ledger does not hold it.
+
+    By the order of the entries and not by their instants, of which many fall into one second.
+    """
     key = {"patient": patient, "service_month": service_month, "practitioner": practitioner or ""}
-    query = select(_t).where(_t.c.subject == determination_subject(key), _t.c.kind == "determination")
-    if until is not None:
-        query = query.where(_t.c.at <= until)
+    made = select(_t.c.number).where(_t.c.kind == "intent", _t.c.subject == intent_id).limit(1).scalar_subquery()
+    query = (
+        select(_t.c.body)
+        .where(_t.c.kind == "determination", _t.c.subject == determination_subject(key), _t.c.number < made)
+        .order_by(_t.c.number.desc())
+        .limit(1)
+    )
     with store.reading() as connection:
-        row = connection.execute(query.order_by(_t.c.number.desc()).limit(1)).first()
+        row = connection.execute(query).first()
     return None if row is None else exact_json.loads(exact_json.loads(row.body)["document"])
 
 

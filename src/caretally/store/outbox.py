@@ -122,9 +122,9 @@ def open_intents(store: Store) -> list[Intent]:
 
 
 def last_written(store: Store, patient: str, service_month: str, practitioner: str | None) -> str | None:
-    """Return when the claim of a patient-month was last written with new content; None where it never was."""
+    """Return the intent by which the claim of a patient-month was last written with new content; None: it never was."""
     query = (
-        select(_t.c.created_at)
+        select(_t.c.id)
         .where(
             _t.c.patient == patient,
             _t.c.service_month == service_month,

@@ -40,7 +40,7 @@ def _made_from(memory: Store, determination: Determination) -> Mapping[str, Any]
     key = (determination.patient, str(determination.service_month), determination.billing_practitioner)
     written = outbox.last_written(memory, *key)
     if written is not None:
-        known: Mapping[str, Any] | None = ledger.determination_until(memory, *key, written)
+        known: Mapping[str, Any] | None = ledger.determination_behind(memory, *key, written)
         if known is not None:
             return known
     stored = find_answers(memory, *key)
