@@ -465,13 +465,6 @@ def holds(store: Store, mirror: Mirror, references: Sequence[str]) -> set[str]:
     return found
 
 
-def bodies(store: Store, mirror_id: str, resource_type: str, seen: str) -> list[bytes]:
-    """Give the resources of one type that a reading saw."""
-    query = select(_r.c.body).where(_r.c.mirror_id == mirror_id, _r.c.resource_type == resource_type, _r.c.seen == seen)
-    with store.reading() as connection:
-        return [bytes(row[0]) for row in connection.execute(query)]
-
-
 def count_by_type(store: Store, mirror_id: str) -> dict[str, int]:
     """Count what is held, by resource type."""
     query = (

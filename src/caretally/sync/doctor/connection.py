@@ -10,6 +10,7 @@ import structlog
 from caretally.errors import CaretallyError, IncompletePullError
 from caretally.fhir.capability import WRITTEN_TYPES
 from caretally.fhir.errors import ResponseError, ServerUnreachableError, UntrustedServerError
+from caretally.fhir.settings import NoAuthentication, SmartAuthentication
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -73,8 +74,6 @@ def _tls(server: FhirServer, findings: Findings) -> None:
 
 
 def _log_in(server: FhirServer, findings: Findings) -> None:
-    from caretally.fhir.settings import NoAuthentication, SmartAuthentication  # noqa: PLC0415
-
     auth = server.settings.auth
     if isinstance(auth, NoAuthentication):
         findings.warn(

@@ -51,7 +51,7 @@ def check_sample(decider: Decider, sampled: Sampled, findings: Findings) -> None
         return
     _refused(sampled, findings)
     _entries(facts, findings)
-    _people(decider, facts, findings)
+    _people(facts, findings)
     _consents(facts, findings)
     _plans(decider, facts, findings)
     _conditions(facts, findings)
@@ -130,12 +130,11 @@ def _entries(facts: Sequence[PatientFacts], findings: Findings) -> None:
         findings.ok("sample-time", said)
 
 
-def _people(decider: Decider, facts: Sequence[PatientFacts], findings: Findings) -> None:
+def _people(facts: Sequence[PatientFacts], findings: Findings) -> None:
     people = {
         performer.reference: performer for one in facts for entry in one.entries for performer in entry.performers
     }
     unknown = sorted(name for name, performer in people.items() if performer.role is RoleClass.UNKNOWN)
-    del decider
     if not people:
         findings.skip("sample-roles", "no entry names who did the work")
     elif unknown:

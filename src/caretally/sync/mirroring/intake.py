@@ -10,7 +10,7 @@ from caretally.mapping.references import target_of
 from caretally.store.mirror import Taken
 from caretally.sync.mirroring.plan import PRACTICE_TYPES
 from caretally.sync.pulling import Intake, PullResult
-from caretally.sync.resources import reference_text, write_body
+from caretally.sync.resources import read_body, reference_text, write_body
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -91,6 +91,4 @@ def linked_people(body: bytes) -> set[str]:
     """Give the other records of the same person that a Patient names."""
     if b'"link"' not in body:
         return set()
-    from caretally.sync.resources import read_body  # noqa: PLC0415
-
     return {key for key in reference_text(read_body(body), "link.other") if key.startswith("Patient/")}
