@@ -17,27 +17,22 @@ from caretally.cli.map_application import map_commands
 from caretally.cli.options import (
     AnyMonthOption,
     AsOfOption,
-    ConfigOption,
     GlobalOptions,
     GroupOption,
-    JsonOption,
     MonthOption,
     OnePractitionerOption,
     OutOption,
     PatientOption,
     PractitionerOption,
-    ProfileOption,
-    QuietOption,
+    Settings,
     SiteOption,
     SourceArgument,
-    StoreOption,
     StrictOption,
     ToOption,
-    VerboseOption,
     WhereArgument,
     day_of,
     month_of,
-    settings_of,
+    with_settings,
 )
 from caretally.cli.outbox_application import outbox
 from caretally.cli.outlook_application import audit, candidates, forecast
@@ -107,8 +102,9 @@ def before_the_command(
 
 @application.command()
 @reported
+@with_settings(without=("config", "store", "profile"))
 def demo(
-    context: typer.Context,
+    settings: Settings,
     *,
     out: Annotated[
         str, typer.Option("--out", metavar="FOLDER", help="Folder for the results; made where it is missing.")
@@ -122,20 +118,18 @@ def demo(
             show_default=False,
         ),
     ] = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
     """Decide two months of a small invented practice: who may be billed, who not, why."""
     from caretally.cli.demo_command import run_demo
 
-    run_demo(settings_of(context, as_json=as_json, quiet=quiet, verbose=verbose), out=out, copy_to=practice)
+    run_demo(settings, out=out, copy_to=practice)
 
 
 @application.command()
 @reported
+@with_settings()
 def packet(
-    context: typer.Context,
+    settings: Settings,
     *,
     where: WhereArgument,
     about: Annotated[
@@ -157,20 +151,12 @@ def packet(
         str | None,
         typer.Option("--out", metavar="FILE", help="File to write.", show_default="a name of its own, here"),
     ] = None,
-    config: ConfigOption = None,
-    store: StoreOption = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
     """Write what a payer asks for with a records request: consent, plan, visit, minutes, rules and their sources."""
     from caretally.cli.packet_command import make_packet
 
     make_packet(
-        settings_of(
-            context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
-        ),
+        settings,
         where=where,
         about=about,
         month=None if month is None else month_of(month),
@@ -183,8 +169,9 @@ def packet(
 
 @application.command()
 @reported
+@with_settings()
 def plan(
-    context: typer.Context,
+    settings: Settings,
     *,
     source: SourceArgument,
     month: MonthOption,
@@ -196,20 +183,12 @@ def plan(
     group: GroupOption = None,
     practitioner: PractitionerOption = None,
     site: SiteOption = None,
-    config: ConfigOption = None,
-    store: StoreOption = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
     """Pull, decide and show what would be written; nothing is written."""
     from caretally.cli.run_command import narrowing_of, run_month_command
 
     run_month_command(
-        settings_of(
-            context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
-        ),
+        settings,
         source=source,
         month=month_of(month),
         out=out,
@@ -223,8 +202,9 @@ def plan(
 
 @application.command()
 @reported
+@with_settings()
 def apply(
-    context: typer.Context,
+    settings: Settings,
     *,
     source: SourceArgument,
     month: MonthOption,
@@ -236,20 +216,12 @@ def apply(
     group: GroupOption = None,
     practitioner: PractitionerOption = None,
     site: SiteOption = None,
-    config: ConfigOption = None,
-    store: StoreOption = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
     """Pull, decide and write. From a server, changes go back to it; from a folder, say --out or --to."""
     from caretally.cli.run_command import narrowing_of, run_month_command
 
     run_month_command(
-        settings_of(
-            context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
-        ),
+        settings,
         source=source,
         month=month_of(month),
         out=out,
@@ -263,8 +235,9 @@ def apply(
 
 @application.command()
 @reported
+@with_settings()
 def sync(
-    context: typer.Context,
+    settings: Settings,
     *,
     source: SourceArgument,
     month: Annotated[
@@ -309,20 +282,12 @@ def sync(
             show_default=False,
         ),
     ] = None,
-    config: ConfigOption = None,
-    store: StoreOption = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
     """Keep up with a source: read what changed, decide again what it concerns, write what follows."""
     from caretally.cli.sync_command import run_sync
 
     run_sync(
-        settings_of(
-            context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
-        ),
+        settings,
         source=source,
         months=[month_of(one) for one in month or ()],
         out=out,
@@ -337,8 +302,9 @@ def sync(
 
 @application.command()
 @reported
+@with_settings(without=("store",))
 def doctor(
-    context: typer.Context,
+    settings: Settings,
     *,
     source: SourceArgument,
     month: Annotated[
@@ -348,17 +314,12 @@ def doctor(
         ),
     ] = None,
     as_of: AsOfOption = None,
-    config: ConfigOption = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
     """Check what a source can and cannot do for us, with what it means for billing and the fix; writes nothing."""
     from caretally.cli.doctor_command import visit
 
     visit(
-        settings_of(context, config=config, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose),
+        settings,
         source=source,
         month=None if month is None else month_of(month),
         as_of=day_of(as_of, "--as-of"),
@@ -367,8 +328,9 @@ def doctor(
 
 @application.command()
 @reported
+@with_settings()
 def explain(
-    context: typer.Context,
+    settings: Settings,
     *,
     patient: Annotated[str, typer.Argument(metavar="PATIENT", help="Patient/ID, or the id alone.", show_default=False)],
     month: MonthOption,
@@ -376,20 +338,12 @@ def explain(
         str | None,
         typer.Option("--practitioner", metavar="ID", help="This billing practitioner only.", show_default=False),
     ] = None,
-    config: ConfigOption = None,
-    store: StoreOption = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
     """Show one answer with its evidence, minutes and sources."""
     from caretally.cli.explain_command import explain_patient_month
 
     explain_patient_month(
-        settings_of(
-            context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
-        ),
+        settings,
         patient=patient,
         month=month_of(month),
         practitioner=practitioner,

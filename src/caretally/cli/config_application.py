@@ -5,7 +5,10 @@ from __future__ import annotations
 import typer
 
 from caretally.cli.failure import reported
-from caretally.cli.options import ConfigOption, JsonOption, ProfileOption, QuietOption, StoreOption, settings_of
+from caretally.cli.options import (
+    Settings,
+    with_settings,
+)
 
 # ruff: noqa: PLC0415 -- every command loads its own module, so that --help and the others need not wait for it
 
@@ -19,16 +22,11 @@ def _group() -> None:
 
 @config_commands.command("show")
 @reported
+@with_settings(without=("verbose",))
 def config_show(
-    context: typer.Context,
-    *,
-    config: ConfigOption = None,
-    store: StoreOption = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
+    settings: Settings,
 ) -> None:
     """Show every setting with its origin; of a secret, where it is and never what it is."""
     from caretally.cli.config_command import show_configuration
 
-    show_configuration(settings_of(context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet))
+    show_configuration(settings)

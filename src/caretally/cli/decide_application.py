@@ -10,21 +10,16 @@ from caretally.cli.failure import reported
 from caretally.cli.options import (
     AnyMonthOption,
     ByOption,
-    ConfigOption,
-    JsonOption,
     MonthOption,
     OnePractitionerOption,
     PatientArgument,
     PatientsArgument,
-    ProfileOption,
-    QuietOption,
     SeenOption,
-    StoreOption,
-    VerboseOption,
+    Settings,
     WhereArgument,
     WhyOption,
     month_of,
-    settings_of,
+    with_settings,
 )
 
 # ruff: noqa: PLC0415 -- every command loads its own module, so that --help and the others need not wait for it
@@ -50,8 +45,9 @@ def add_decisions(review: typer.Typer) -> None:
 
 
 @reported
+@with_settings()
 def review_hold(
-    context: typer.Context,
+    settings: Settings,
     *,
     where: WhereArgument,
     patients: PatientsArgument,
@@ -60,27 +56,19 @@ def review_hold(
     seen: SeenOption = None,
     by: ByOption = None,
     why: WhyOption = "",
-    config: ConfigOption = None,
-    store: StoreOption = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
     """Bill nothing of a patient-month until it is released; what is on file stays as it is."""
     from caretally.cli.decide_command import Words, decide
     from caretally.facts.decision import DecisionKind
 
-    settings = settings_of(
-        context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
-    )
     words = Words(patients=patients, month=month_of(month), practitioner=practitioner, seen=seen, by=by, why=why)
     decide(settings, DecisionKind.HOLD, where=where, words=words)
 
 
 @reported
+@with_settings()
 def review_release(
-    context: typer.Context,
+    settings: Settings,
     *,
     where: WhereArgument,
     patients: PatientsArgument,
@@ -89,27 +77,19 @@ def review_release(
     seen: SeenOption = None,
     by: ByOption = None,
     why: WhyOption = "",
-    config: ConfigOption = None,
-    store: StoreOption = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
     """End a hold; drafts are released with approve."""
     from caretally.cli.decide_command import Words, decide
     from caretally.facts.decision import DecisionKind
 
-    settings = settings_of(
-        context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
-    )
     words = Words(patients=patients, month=month_of(month), practitioner=practitioner, seen=seen, by=by, why=why)
     decide(settings, DecisionKind.RELEASE, where=where, words=words)
 
 
 @reported
+@with_settings()
 def review_elect_physician(
-    context: typer.Context,
+    settings: Settings,
     *,
     where: WhereArgument,
     patient: PatientArgument,
@@ -119,20 +99,11 @@ def review_elect_physician(
     seen: SeenOption = None,
     by: ByOption = None,
     why: WhyOption = "",
-    config: ConfigOption = None,
-    store: StoreOption = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
     """Bill the practitioner's own codes in a month, and leave the staff time aside."""
     from caretally.cli.decide_command import Words, decide
     from caretally.facts.decision import DecisionKind
 
-    settings = settings_of(
-        context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
-    )
     words = Words(
         patients=[patient],
         month=month_of(month),
@@ -146,8 +117,9 @@ def review_elect_physician(
 
 
 @reported
+@with_settings()
 def review_choose_programme(
-    context: typer.Context,
+    settings: Settings,
     *,
     where: WhereArgument,
     patient: PatientArgument,
@@ -157,20 +129,11 @@ def review_choose_programme(
     seen: SeenOption = None,
     by: ByOption = None,
     why: WhyOption = "",
-    config: ConfigOption = None,
-    store: StoreOption = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
     """Say which of two programmes is billed in a month where both could be."""
     from caretally.cli.decide_command import Words, decide
     from caretally.facts.decision import DecisionKind
 
-    settings = settings_of(
-        context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
-    )
     words = Words(
         patients=[patient],
         month=month_of(month),
@@ -184,8 +147,9 @@ def review_choose_programme(
 
 
 @reported
+@with_settings()
 def review_attest(
-    context: typer.Context,
+    settings: Settings,
     *,
     where: WhereArgument,
     fact: Annotated[
@@ -223,12 +187,6 @@ def review_attest(
     ] = None,
     by: ByOption = None,
     why: WhyOption = "",
-    config: ConfigOption = None,
-    store: StoreOption = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
     """Attest a fact that the record does not hold; the latest dated one counts."""
     from caretally.cli.decide_command import Words, attest_from_file, decide
@@ -236,9 +194,6 @@ def review_attest(
     from caretally.facts.decision import DecisionKind
     from caretally.sync.attestation import attestation_document
 
-    settings = settings_of(
-        context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
-    )
     if file is not None:
         if fact is not None:
             raise UsageError("a fact and --from are both given; give one of them")
@@ -258,8 +213,9 @@ def review_attest(
 
 
 @reported
+@with_settings()
 def review_override(
-    context: typer.Context,
+    settings: Settings,
     *,
     where: WhereArgument,
     patient: PatientArgument,
@@ -269,20 +225,11 @@ def review_override(
     seen: SeenOption = None,
     by: ByOption = None,
     why: WhyOption = "",
-    config: ConfigOption = None,
-    store: StoreOption = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
     """Go on in spite of a hold that asked a person to look; it holds for the evidence of now."""
     from caretally.cli.decide_command import Words, decide
     from caretally.facts.decision import DecisionKind
 
-    settings = settings_of(
-        context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
-    )
     words = Words(
         patients=[patient],
         month=month_of(month),
@@ -296,8 +243,9 @@ def review_override(
 
 
 @reported
+@with_settings()
 def review_same_person(
-    context: typer.Context,
+    settings: Settings,
     *,
     where: WhereArgument,
     stands: Annotated[
@@ -308,102 +256,70 @@ def review_same_person(
     ],
     by: ByOption = None,
     why: WhyOption = "",
-    config: ConfigOption = None,
-    store: StoreOption = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
     """Say that two Patient records are one person, who is billed once, under the first."""
     from caretally.cli.decide_command import decide_pair
     from caretally.facts.decision import DecisionKind
 
-    settings = settings_of(
-        context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
-    )
     decide_pair(settings, DecisionKind.SAME_PERSON, where=where, records=(stands, other), by=by, why=why)
 
 
 @reported
+@with_settings()
 def review_different_people(
-    context: typer.Context,
+    settings: Settings,
     *,
     where: WhereArgument,
     one: Annotated[str, typer.Argument(metavar="ONE", help="A Patient record.", show_default=False)],
     other: Annotated[str, typer.Argument(metavar="OTHER", help="Another Patient record.", show_default=False)],
     by: ByOption = None,
     why: WhyOption = "",
-    config: ConfigOption = None,
-    store: StoreOption = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
     """Say that two Patient records with one beneficiary identifier are two people."""
     from caretally.cli.decide_command import decide_pair
     from caretally.facts.decision import DecisionKind
 
-    settings = settings_of(
-        context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
-    )
     decide_pair(settings, DecisionKind.DIFFERENT_PEOPLE, where=where, records=(one, other), by=by, why=why)
 
 
 @reported
+@with_settings()
 def review_lock_month(
-    context: typer.Context,
+    settings: Settings,
     *,
     where: WhereArgument,
     month: MonthOption,
     by: ByOption = None,
     why: WhyOption = "",
-    config: ConfigOption = None,
-    store: StoreOption = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
     """Close a month: no claim of it is changed, and no change proposed, until it is unlocked."""
     from caretally.cli.decide_command import Words, decide
     from caretally.facts.decision import DecisionKind
 
-    settings = settings_of(
-        context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
-    )
     decide(settings, DecisionKind.LOCK_MONTH, where=where, words=Words(month=month_of(month), by=by, why=why))
 
 
 @reported
+@with_settings()
 def review_unlock_month(
-    context: typer.Context,
+    settings: Settings,
     *,
     where: WhereArgument,
     month: MonthOption,
     by: ByOption = None,
     why: WhyOption = "",
-    config: ConfigOption = None,
-    store: StoreOption = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
     """Open a locked month again."""
     from caretally.cli.decide_command import Words, decide
     from caretally.facts.decision import DecisionKind
 
-    settings = settings_of(
-        context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
-    )
     decide(settings, DecisionKind.UNLOCK_MONTH, where=where, words=Words(month=month_of(month), by=by, why=why))
 
 
 @reported
+@with_settings()
 def review_withdraw(
-    context: typer.Context,
+    settings: Settings,
     *,
     where: WhereArgument,
     decision: Annotated[
@@ -411,43 +327,26 @@ def review_withdraw(
     ],
     by: ByOption = None,
     why: WhyOption = "",
-    config: ConfigOption = None,
-    store: StoreOption = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
     """Take an earlier decision back by a later one; both are kept."""
     from caretally.cli.decide_command import Words, decide
     from caretally.facts.decision import DecisionKind
 
-    settings = settings_of(
-        context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
-    )
     decide(settings, DecisionKind.WITHDRAW, where=where, words=Words(resource=decision, by=by, why=why))
 
 
 @reported
+@with_settings()
 def review_decisions(
-    context: typer.Context,
+    settings: Settings,
     *,
     where: WhereArgument,
     patient: Annotated[
         str | None, typer.Option("--patient", metavar="ID", help="About this patient only.", show_default=False)
     ] = None,
     month: AnyMonthOption = None,
-    config: ConfigOption = None,
-    store: StoreOption = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
     """List what people decided: when, who, what, why."""
     from caretally.cli.decide_command import show_decisions
 
-    settings = settings_of(
-        context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
-    )
     show_decisions(settings, where=where, patient=patient, month=None if month is None else month_of(month))

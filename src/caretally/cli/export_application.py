@@ -8,25 +8,21 @@ import typer
 
 from caretally.cli.failure import reported
 from caretally.cli.options import (
-    ConfigOption,
-    JsonOption,
     PatientOption,
     PractitionerOption,
-    ProfileOption,
-    QuietOption,
+    Settings,
     SiteOption,
-    StoreOption,
-    VerboseOption,
     month_of,
-    settings_of,
+    with_settings,
 )
 
 # ruff: noqa: PLC0415 -- the command loads its own module, so that --help need not wait for it
 
 
 @reported
+@with_settings()
 def export(
-    context: typer.Context,
+    settings: Settings,
     *,
     where: Annotated[
         str | None,
@@ -73,21 +69,13 @@ def export(
     patient: PatientOption = None,
     practitioner: PractitionerOption = None,
     site: SiteOption = None,
-    config: ConfigOption = None,
-    store: StoreOption = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
     """Write released claims as claim forms (PDF and JSON), an 837P file, or a table of their lines."""
     from caretally.cli.export_command import run_export
     from caretally.cli.run_command import narrowing_of
 
     run_export(
-        settings_of(
-            context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
-        ),
+        settings,
         form=form,
         where=where,
         source=source,

@@ -7,7 +7,10 @@ from typing import Annotated
 import typer
 
 from caretally.cli.failure import reported
-from caretally.cli.options import JsonOption, QuietOption, settings_of
+from caretally.cli.options import (
+    Settings,
+    with_settings,
+)
 
 # ruff: noqa: PLC0415 -- every command loads its own module, so that --help and the others need not wait for it
 
@@ -18,8 +21,9 @@ keys = typer.Typer(
 
 @keys.command("make")
 @reported
+@with_settings(without=("config", "store", "profile", "verbose"))
 def keys_make(
-    context: typer.Context,
+    settings: Settings,
     *,
     out: Annotated[
         str,
@@ -30,19 +34,18 @@ def keys_make(
     algorithm: Annotated[
         str, typer.Option("--algorithm", metavar="NAME", help="ES384 or RS384; every SMART server takes both.")
     ] = "ES384",
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
 ) -> None:
     """Make a private key, and the key set to register with the server."""
     from caretally.cli.keys_command import make_keys
 
-    make_keys(settings_of(context, as_json=as_json, quiet=quiet), folder=out, algorithm=algorithm)
+    make_keys(settings, folder=out, algorithm=algorithm)
 
 
 @keys.command("jwks")
 @reported
+@with_settings(without=("config", "store", "profile", "as_json", "verbose"))
 def keys_jwks(
-    context: typer.Context,
+    settings: Settings,
     *,
     key: Annotated[
         list[str],
@@ -50,9 +53,8 @@ def keys_jwks(
             metavar="FILE...", help="Private keys; name two while one replaces the other.", show_default=False
         ),
     ],
-    quiet: QuietOption = False,
 ) -> None:
     """Print the public key set of private keys, to register it or to put it on a web server."""
     from caretally.cli.keys_command import print_key_set
 
-    print_key_set(settings_of(context, quiet=quiet), files=key)
+    print_key_set(settings, files=key)

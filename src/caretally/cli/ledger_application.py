@@ -8,14 +8,9 @@ import typer
 
 from caretally.cli.failure import reported
 from caretally.cli.options import (
-    ConfigOption,
-    JsonOption,
-    ProfileOption,
-    QuietOption,
-    StoreOption,
-    VerboseOption,
+    Settings,
     WhereArgument,
-    settings_of,
+    with_settings,
 )
 
 # ruff: noqa: PLC0415 -- every command loads its own module, so that --help and the others need not wait for it
@@ -27,8 +22,9 @@ ledger = typer.Typer(
 
 @ledger.command("verify")
 @reported
+@with_settings()
 def ledger_verify(
-    context: typer.Context,
+    settings: Settings,
     *,
     where: WhereArgument,
     head: Annotated[
@@ -40,62 +36,40 @@ def ledger_verify(
             show_default=False,
         ),
     ] = None,
-    config: ConfigOption = None,
-    store: StoreOption = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
     """Find anything that was changed, removed, inserted or put elsewhere."""
     from caretally.cli.ledger_command import verify_ledger
 
-    settings = settings_of(
-        context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
-    )
     verify_ledger(settings, where=where, head=head)
 
 
 @ledger.command("head")
 @reported
+@with_settings()
 def ledger_head(
-    context: typer.Context,
+    settings: Settings,
     *,
     where: WhereArgument,
-    config: ConfigOption = None,
-    store: StoreOption = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
     """Print number and digest of the last entry; keep it elsewhere to show later that nothing was cut off."""
     from caretally.cli.ledger_command import show_head
 
-    settings = settings_of(
-        context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
-    )
     show_head(settings, where=where)
 
 
 @ledger.command("export")
 @reported
+@with_settings(without=("as_json",))
 def ledger_export(
-    context: typer.Context,
+    settings: Settings,
     *,
     where: WhereArgument,
     form: Annotated[
         str, typer.Option("--format", metavar="FORMAT", help="json, or audit-event (FHIR AuditEvent).")
     ] = "json",
     after: Annotated[int, typer.Option("--after", metavar="NUMBER", help="Entries after this one only.")] = 0,
-    config: ConfigOption = None,
-    store: StoreOption = None,
-    profile: ProfileOption = None,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
     """Write the entries to standard output, one JSON object a line."""
     from caretally.cli.ledger_command import export_ledger
 
-    settings = settings_of(context, config=config, store=store, profile=profile, quiet=quiet, verbose=verbose)
     export_ledger(settings, where=where, form=form, after=after)

@@ -10,19 +10,14 @@ from caretally.cli.failure import reported
 from caretally.cli.options import (
     AnyMonthOption,
     ByOption,
-    ConfigOption,
-    JsonOption,
     MonthOption,
     OnePractitionerOption,
     PatientsArgument,
-    ProfileOption,
-    QuietOption,
-    StoreOption,
-    VerboseOption,
+    Settings,
     WhereArgument,
     WhyOption,
     month_of,
-    settings_of,
+    with_settings,
 )
 
 # ruff: noqa: PLC0415 -- every command loads its own module, so that --help and the others need not wait for it
@@ -33,79 +28,56 @@ denials = typer.Typer(help="The work list of denied claims.", no_args_is_help=Tr
 
 @remittance.command("import")
 @reported
+@with_settings()
 def remittance_import(
-    context: typer.Context,
+    settings: Settings,
     *,
     where: WhereArgument,
     file: Annotated[str, typer.Argument(metavar="FILE", help="Remittance as CSV.", show_default=False)],
     by: ByOption = None,
-    config: ConfigOption = None,
-    store: StoreOption = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
     """Move claims along as a remittance says: accepted, paid, denied, with the payer's control numbers."""
     from caretally.cli.life_command import import_remittance
 
-    settings = settings_of(
-        context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
-    )
     import_remittance(settings, where=where, path=file, by=by)
 
 
 @denials.command("list")
 @reported
+@with_settings()
 def denials_list(
-    context: typer.Context,
+    settings: Settings,
     *,
     where: WhereArgument,
     month: AnyMonthOption = None,
-    config: ConfigOption = None,
-    store: StoreOption = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
     """List denials that nobody has dealt with, with the check that should have caught each."""
     from caretally.cli.life_command import show_denials
 
-    settings = settings_of(
-        context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
-    )
     show_denials(settings, where=where, month=None if month is None else month_of(month))
 
 
 @denials.command("settle")
 @reported
+@with_settings()
 def denials_settle(
-    context: typer.Context,
+    settings: Settings,
     *,
     where: WhereArgument,
     claim: Annotated[str, typer.Argument(metavar="CLAIM", help="Claim/ID, or the id alone.", show_default=False)],
     by: ByOption = None,
     why: WhyOption = "",
-    config: ConfigOption = None,
-    store: StoreOption = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
     """Take a denial off the list, and keep how it was dealt with."""
     from caretally.cli.life_command import settle_denial
 
-    settings = settings_of(
-        context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
-    )
     settle_denial(settings, where=where, claim=claim, by=by, why=why)
 
 
 @reported
+@with_settings()
 def review_mark_sent(
-    context: typer.Context,
+    settings: Settings,
     *,
     where: WhereArgument,
     patients: PatientsArgument,
@@ -117,19 +89,10 @@ def review_mark_sent(
     ] = None,
     by: ByOption = None,
     why: WhyOption = "",
-    config: ConfigOption = None,
-    store: StoreOption = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
     """Say that released claims were sent to their payers."""
     from caretally.cli.life_command import mark_sent
 
-    settings = settings_of(
-        context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
-    )
     mark_sent(
         settings,
         where=where,

@@ -7,7 +7,10 @@ from typing import Annotated
 import typer
 
 from caretally.cli.failure import reported
-from caretally.cli.options import ConfigOption, JsonOption, ProfileOption, QuietOption, settings_of
+from caretally.cli.options import (
+    Settings,
+    with_settings,
+)
 
 # ruff: noqa: PLC0415 -- every command loads its own module, so that --help and the others need not wait for it
 
@@ -21,8 +24,9 @@ def _group() -> None:
 
 @map_commands.command("show")
 @reported
+@with_settings(without=("store", "verbose"))
 def map_show(
-    context: typer.Context,
+    settings: Settings,
     *,
     file: Annotated[
         str,
@@ -39,14 +43,8 @@ def map_show(
             show_default=False,
         ),
     ] = None,
-    config: ConfigOption = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
 ) -> None:
     """Show what becomes of resources: the rows of each view, the facts, and what is refused and why."""
     from caretally.cli.map_command import show_mapping
 
-    show_mapping(
-        settings_of(context, config=config, profile=profile, as_json=as_json, quiet=quiet), file=file, layers=use or ()
-    )
+    show_mapping(settings, file=file, layers=use or ())

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from caretally.cli.output import Output
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Container
     from datetime import date
 
     from caretally.facts.calendar import ServiceMonth
@@ -194,6 +197,48 @@ def settings_of(
         profile=profile or before.profile,
         output=Output(as_json=as_json, quiet=quiet, verbose=verbose),
     )
+
+
+COMMON_OPTIONS: dict[str, tuple[Any, Any]] = {
+    "config": (ConfigOption, None),
+    "store": (StoreOption, None),
+    "profile": (ProfileOption, None),
+    "as_json": (JsonOption, False),
+    "quiet": (QuietOption, False),
+    "verbose": (VerboseOption, False),
+}
+"""The options that every command takes, unless it says otherwise, and what holds without them."""
+
+
+def with_settings(*, without: Container[str] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the common options behind its own; it gets them as its first argument, `settings`.
+
+    Args:
+        without: names of `COMMON_OPTIONS` that mean nothing to this command.
+    """
+    common = {name: option for name, option in COMMON_OPTIONS.items() if name not in without}
+
+    def wrap(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def run(context: typer.Context, **words: Any) -> None:
+            command(settings_of(context, **{name: words.pop(name) for name in common}), **words)
+
+        # What typer reads: the command's own parameters, with the context instead of the settings.
+        keyword, either = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+        own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+        parameters = [
+            inspect.Parameter("context", either, annotation=typer.Context),
+            *own,
+            *(
+                inspect.Parameter(name, keyword, default=value, annotation=kind)
+                for name, (kind, value) in common.items()
+            ),
+        ]
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return run
+
+    return wrap
 
 
 def month_of(text: str) -> ServiceMonth:

@@ -8,15 +8,10 @@ import typer
 
 from caretally.cli.failure import reported
 from caretally.cli.options import (
-    ConfigOption,
-    JsonOption,
-    ProfileOption,
-    QuietOption,
-    StoreOption,
-    VerboseOption,
+    Settings,
     WhereArgument,
     month_of,
-    settings_of,
+    with_settings,
 )
 
 # ruff: noqa: PLC0415 -- every command loads its own module, so that --help and the others need not wait for it
@@ -38,25 +33,18 @@ _Ids = Annotated[
 
 @outbox.command("list")
 @reported
+@with_settings()
 def outbox_list(
-    context: typer.Context,
+    settings: Settings,
     *,
     where: WhereArgument,
     month: _Month = None,
-    config: ConfigOption = None,
-    store: StoreOption = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
     """List the patient-months that have not reached the folder or server, and why."""
     from caretally.cli.outbox_command import list_outbox
 
     list_outbox(
-        settings_of(
-            context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
-        ),
+        settings,
         where=where,
         month=None if month is None else month_of(month),
     )
@@ -64,25 +52,18 @@ def outbox_list(
 
 @outbox.command("show")
 @reported
+@with_settings()
 def outbox_show(
-    context: typer.Context,
+    settings: Settings,
     *,
     where: WhereArgument,
     name: Annotated[str, typer.Argument(metavar="ID", help="From outbox list.", show_default=False)],
-    config: ConfigOption = None,
-    store: StoreOption = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
     """Show one of them: what was to be written, and each attempt with the server's own words."""
     from caretally.cli.outbox_command import show_intent
 
     show_intent(
-        settings_of(
-            context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
-        ),
+        settings,
         where=where,
         name=name,
     )
@@ -90,27 +71,20 @@ def outbox_show(
 
 @outbox.command("retry")
 @reported
+@with_settings()
 def outbox_retry(
-    context: typer.Context,
+    settings: Settings,
     *,
     where: WhereArgument,
     names: _Ids = None,
     everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
     month: _Month = None,
-    config: ConfigOption = None,
-    store: StoreOption = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
     """Look on the server, and send again what is missing there and still fits."""
     from caretally.cli.outbox_command import retry_intents
 
     retry_intents(
-        settings_of(
-            context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
-        ),
+        settings,
         where=where,
         names=names or (),
         everything=everything,
@@ -120,8 +94,9 @@ def outbox_retry(
 
 @outbox.command("drop")
 @reported
+@with_settings()
 def outbox_drop(
-    context: typer.Context,
+    settings: Settings,
     *,
     where: WhereArgument,
     names: _Ids = None,
@@ -129,20 +104,12 @@ def outbox_drop(
         str | None, typer.Option("--by", metavar="NAME", help="Who drops it.", show_default="your account's name")
     ] = None,
     why: Annotated[str, typer.Option("--why", metavar="TEXT", help="Reason, kept with it.", show_default=False)] = "",
-    config: ConfigOption = None,
-    store: StoreOption = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
     """Take some off the list without sending them; the next apply decides their months anew."""
     from caretally.cli.outbox_command import drop_intents
 
     drop_intents(
-        settings_of(
-            context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
-        ),
+        settings,
         where=where,
         names=names or (),
         by=by,

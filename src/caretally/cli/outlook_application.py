@@ -9,29 +9,25 @@ import typer
 from caretally.cli.failure import reported
 from caretally.cli.options import (
     AsOfOption,
-    ConfigOption,
     GroupOption,
-    JsonOption,
     MonthOption,
     PatientOption,
     PractitionerOption,
-    ProfileOption,
-    QuietOption,
+    Settings,
     SiteOption,
     SourceArgument,
-    StoreOption,
-    VerboseOption,
     day_of,
     month_of,
-    settings_of,
+    with_settings,
 )
 
 # ruff: noqa: PLC0415 -- every command loads its own module, so that --help and the others need not wait for it
 
 
 @reported
+@with_settings()
 def candidates(
-    context: typer.Context,
+    settings: Settings,
     *,
     source: SourceArgument,
     month: MonthOption,
@@ -40,12 +36,6 @@ def candidates(
     group: GroupOption = None,
     practitioner: PractitionerOption = None,
     site: SiteOption = None,
-    config: ConfigOption = None,
-    store: StoreOption = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
     """List who meets the conditions and what is missing, and the minutes to the next code; nothing is written."""
     from caretally.cli.candidates_command import list_candidates
@@ -53,9 +43,7 @@ def candidates(
 
     list_candidates(
         outlook_of(
-            settings_of(
-                context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
-            ),
+            settings,
             source=source,
             month=month_of(month),
             as_of=day_of(as_of),
@@ -68,8 +56,9 @@ def candidates(
 
 
 @reported
+@with_settings()
 def audit(
-    context: typer.Context,
+    settings: Settings,
     *,
     source: SourceArgument,
     month: MonthOption,
@@ -78,12 +67,6 @@ def audit(
     group: GroupOption = None,
     practitioner: PractitionerOption = None,
     site: SiteOption = None,
-    config: ConfigOption = None,
-    store: StoreOption = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
     """Report what the practice vouches for and what its patients' paper holds; nothing is written."""
     from caretally.cli.audit_command import audit_month
@@ -91,9 +74,7 @@ def audit(
 
     audit_month(
         outlook_of(
-            settings_of(
-                context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
-            ),
+            settings,
             source=source,
             month=month_of(month),
             as_of=day_of(as_of),
@@ -106,8 +87,9 @@ def audit(
 
 
 @reported
+@with_settings()
 def forecast(
-    context: typer.Context,
+    settings: Settings,
     *,
     where: Annotated[
         str | None,
@@ -128,20 +110,12 @@ def forecast(
             "--panel", metavar="PATIENTS", min=1, help="Also for a panel of so many patients.", show_default=False
         ),
     ] = None,
-    config: ConfigOption = None,
-    store: StoreOption = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
     """Add up expected revenue and what was left unbilled, from answers; nothing is written."""
     from caretally.cli.forecast_command import forecast_revenue
 
     forecast_revenue(
-        settings_of(
-            context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
-        ),
+        settings,
         where=where,
         month=None if month is None else month_of(month),
         as_of=day_of(as_of),

@@ -10,17 +10,12 @@ from caretally.cli.decide_application import add_decisions
 from caretally.cli.failure import reported
 from caretally.cli.options import (
     AsOfOption,
-    ConfigOption,
-    JsonOption,
     MonthOption,
-    ProfileOption,
-    QuietOption,
-    StoreOption,
-    VerboseOption,
+    Settings,
     WhereArgument,
     day_of,
     month_of,
-    settings_of,
+    with_settings,
 )
 
 # ruff: noqa: PLC0415 -- every command loads its own module, so that --help and the others need not wait for it
@@ -34,28 +29,21 @@ review = typer.Typer(
 
 @review.command("list")
 @reported
+@with_settings()
 def review_list(
-    context: typer.Context,
+    settings: Settings,
     *,
     where: WhereArgument,
     month: Annotated[
         str | None,
         typer.Option("--month", "-m", metavar="YYYY-MM", help="One month; needed for a server.", show_default=False),
     ] = None,
-    config: ConfigOption = None,
-    store: StoreOption = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
     """List the drafts, corrections and questions that wait for a person."""
     from caretally.cli.review_command import show_reviews
 
     show_reviews(
-        settings_of(
-            context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
-        ),
+        settings,
         where=where,
         month=None if month is None else month_of(month),
     )
@@ -63,8 +51,9 @@ def review_list(
 
 @review.command("approve")
 @reported
+@with_settings()
 def review_approve(
-    context: typer.Context,
+    settings: Settings,
     *,
     where: WhereArgument,
     month: MonthOption,
@@ -101,20 +90,12 @@ def review_approve(
         ),
     ] = None,
     as_of: AsOfOption = None,
-    config: ConfigOption = None,
-    store: StoreOption = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
     """Release drafts, or agree to proposed corrections, after deciding once more."""
     from caretally.cli.review_command import approve_reviews
 
     approve_reviews(
-        settings_of(
-            context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
-        ),
+        settings,
         where=where,
         patients=patients or (),
         everything=everything,

@@ -8,13 +8,9 @@ import typer
 
 from caretally.cli.failure import reported
 from caretally.cli.options import (
-    ConfigOption,
-    JsonOption,
-    ProfileOption,
-    QuietOption,
-    VerboseOption,
+    Settings,
     day_of,
-    settings_of,
+    with_settings,
 )
 
 # ruff: noqa: PLC0415 -- every command loads its own module, so that --help and the others need not wait for it
@@ -26,25 +22,21 @@ rules = typer.Typer(
 
 @rules.command("check")
 @reported
+@with_settings(without=("store",))
 def rules_check(
-    context: typer.Context,
-    *,
-    config: ConfigOption = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
+    settings: Settings,
 ) -> None:
     """Read every table and the configuration, and say what is wrong with them."""
     from caretally.cli.rules_command import check_rules
 
-    check_rules(settings_of(context, config=config, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose))
+    check_rules(settings)
 
 
 @rules.command("show")
 @reported
+@with_settings(without=("store",))
 def rules_show(
-    context: typer.Context,
+    settings: Settings,
     *,
     code: Annotated[
         str | None,
@@ -60,16 +52,10 @@ def rules_show(
     site: Annotated[
         str | None, typer.Option("--site", metavar="NAME", help="Switches at this site only.", show_default=False)
     ] = None,
-    config: ConfigOption = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
     """Show what the tables say about a code, or every switch with its origin."""
     from caretally.cli.rules_command import show_rule, show_switches
 
-    settings = settings_of(context, config=config, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose)
     day = day_of(on, "--on")
     if code is None:
         if day is not None:

@@ -8,13 +8,8 @@ import typer
 
 from caretally.cli.failure import reported
 from caretally.cli.options import (
-    ConfigOption,
-    JsonOption,
-    ProfileOption,
-    QuietOption,
-    StoreOption,
-    VerboseOption,
-    settings_of,
+    Settings,
+    with_settings,
 )
 
 # ruff: noqa: PLC0415 -- every command loads its own module, so that --help and the others need not wait for it
@@ -28,45 +23,30 @@ store_commands = typer.Typer(
 
 @store_commands.command("show")
 @reported
+@with_settings()
 def store_show(
-    context: typer.Context,
-    *,
-    config: ConfigOption = None,
-    store: StoreOption = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
+    settings: Settings,
 ) -> None:
     """Show where the store is, what it belongs to, and what is in it."""
     from caretally.cli.store_command import show_store
 
-    show_store(
-        settings_of(context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose)
-    )
+    show_store(settings)
 
 
 @store_commands.command("upgrade")
 @reported
+@with_settings()
 def store_upgrade(
-    context: typer.Context,
+    settings: Settings,
     *,
     backed_up: Annotated[
         bool, typer.Option("--backed-up", help="There is a backup; needed for a database, a file is copied first.")
     ] = False,
-    config: ConfigOption = None,
-    store: StoreOption = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
     """Bring the tables of a store that an older release made up to date."""
     from caretally.cli.store_command import upgrade_store
 
     upgrade_store(
-        settings_of(
-            context, config=config, store=store, profile=profile, as_json=as_json, quiet=quiet, verbose=verbose
-        ),
+        settings,
         backed_up=backed_up,
     )
