@@ -32,6 +32,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "prove: also run at length, with its figures in docs/proof.md, by make prove")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tells what must stay together where several workers share the tests: a file, and all that use the one server."""
+    for item in items:
+        live = {"hapi", "hapi_factory"}.intersection(getattr(item, "fixturenames", ()))
+        item.add_marker(pytest.mark.xdist_group("live" if live else str(item.path)))
+
+
 class ForeignConnectionError(RuntimeError):
     """A test tried to reach another machine. No OSError, so that no retry and no handler takes it for weather."""
 

@@ -34,7 +34,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    if session.config.option.collectonly:
+    # One of several workers learns only by its first live test that it is the one which needs the server.
+    if session.config.option.collectonly or hasattr(session.config, "workerinput"):
         return
     if any("hapi" in getattr(item, "fixturenames", ()) for item in session.items):
         server = HapiServer()
@@ -59,7 +60,9 @@ def base_url_of(server: HapiServer) -> str:
 @pytest.fixture(scope="session")
 def hapi(request: pytest.FixtureRequest) -> Iterator[str]:
     """The base URL of the session's HAPI server, with default settings. Tests share it: use ids of your own."""
-    server = request.config.stash[SERVER]
+    server = request.config.stash.get(SERVER, None)
+    if server is None:
+        server = request.config.stash[SERVER] = HapiServer()
     try:
         yield base_url_of(server)
     finally:
