@@ -1,11 +1,16 @@
-"""Writing claims to HAPI: ours beside a bare loop of the same transactions, and a loop of fhirpy's save().
+"""Writing claims to HAPI: ours beside bare loops of the same transactions, and a loop of fhirpy's save().
 
-    python bench/write.py [CLAIMS]        200 unless another number is given; the goal is measured with 2000
+    python bench/write.py [CLAIMS]        2000 unless another number is given
 
 Every writer gets the same patient-months (two charges, a claim, a Provenance), each under a tenant of its own, in
-blocks that take turns, so that a busy machine hurts all alike. Told are charges a second (median of the blocks), the
-ratio to ours, and what a repeat of everything does: requests that write, duplicates, new versions. Exit code 1 where a
-goal is missed: 95 % of the bare loop, three times the save() loop, a repeat without a write.
+blocks that take turns, so that a busy machine hurts all alike. Ours commits intents before and outcomes after, and
+writes as a run does that nobody has configured: so many requests at a time, so many patient-months in a transaction.
+The bare loops keep no record: one sends a transaction for each patient-month, one after the other; the next one has as
+many connections as ours; the last one puts as many patient-months into a transaction, too.
+
+Told are charges a second (median of the blocks), the ratio to ours, and what a repeat of everything does: requests that
+write, duplicates, new versions. Exit code 1 where a goal is missed: 95 % of the bare loop, three times the save()
+loop, a repeat without a write.
 """
 
 from __future__ import annotations
@@ -17,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -48,13 +54,14 @@ from caretally.sync.sinks.folder import own_key  # noqa: E402
 from caretally.sync.sinks.server import ServerSink  # noqa: E402
 from caretally.sync.sources.folder import FolderSource  # noqa: E402
 
-DEFAULT, BLOCK = 200, 20
+DEFAULT, BLOCK = 2_000, 40
+IN_FLIGHT = zygote.CONFIGURATION.writeback.in_flight
+TOGETHER = zygote.CONFIGURATION.writeback.months_per_transaction
 BARE_GOAL, SAVE_GOAL = 0.95, 3.0
 MONTH = ServiceMonth(2025, 1)
 AT = "2025-02-10T09:00:00Z"
 Plan = Callable[[str, Sequence[OnFile]], ChangeSet]
 """Plans one patient-month for a tenant, over what is on file."""
-TENANTS = ("ours", "bare", "save")
 
 
 @dataclass
@@ -107,10 +114,11 @@ def plans(count: int, folder: Path) -> list[Plan]:
     return found
 
 
-def transaction(change_set: ChangeSet) -> bytes:
+def transaction(change_sets: Sequence[ChangeSet]) -> bytes:
     """The same transaction as ours, as bytes."""
     entries = [
         {"resource": one.resource, "request": {"method": "PUT", "url": one.name, "ifNoneMatch": "*"}}
+        for change_set in change_sets
         for one in change_set.changes
     ]
     return exact_json.dumps({"resourceType": "Bundle", "type": "transaction", "entry": entries})
@@ -118,7 +126,9 @@ def transaction(change_set: ChangeSet) -> bytes:
 
 def ours_on(base: str, server: FhirServer, store: Any) -> tuple[Writer, ServerSink]:
     """Intents committed, transactions sent, outcomes committed."""
-    sink = ServerSink(server=server, resource_types=types_to_read(zygote.TABLES))
+    sink = ServerSink(
+        server=server, resource_types=types_to_read(zygote.TABLES), in_flight=IN_FLIGHT, together=TOGETHER
+    )
     report = RunReport(
         run_id="bench", command="apply", service_month=str(MONTH), as_of="2025-02-10", source="x", sink=base,
         started_at=AT,
@@ -135,14 +145,22 @@ def ours_on(base: str, server: FhirServer, store: Any) -> tuple[Writer, ServerSi
     return Writer("caretally", send), sink
 
 
-def bare_on(base: str, client: httpx.Client) -> Writer:
+def bare_on(base: str, client: httpx.Client, name: str, connections: int = 1, together: int = 1) -> Writer:
     """The same transactions, and nothing else."""
 
-    def send(block: Sequence[ChangeSet]) -> None:
-        for change_set in block:
-            client.post(base, content=transaction(change_set)).raise_for_status()
+    def post(change_sets: Sequence[ChangeSet]) -> None:
+        client.post(base, content=transaction(change_sets)).raise_for_status()
 
-    return Writer("bare loop", send)
+    def send(block: Sequence[ChangeSet]) -> None:
+        parts = [block[start : start + together] for start in range(0, len(block), together)]
+        if connections == 1:
+            for part in parts:
+                post(part)
+            return
+        with ThreadPoolExecutor(connections) as pool:
+            list(pool.map(post, parts))
+
+    return Writer(name, send)
 
 
 def saves_on(base: str) -> Writer:
@@ -180,33 +198,45 @@ def measure(base: str, todo: list[Plan], store: Any) -> int:
         httpx.Client(headers={**FHIR_JSON, "Prefer": "return=minimal"}, timeout=120) as client,
     ):
         ours, sink = ours_on(base, server, store)
-        writers = [ours, bare_on(base, client), saves_on(base)]
-        sets = {tenant: [plan(tenant, ()) for plan in todo] for tenant in TENANTS}
-        work = list(zip(writers, TENANTS, strict=True))
+        work = {
+            "ours": ours,
+            "bare": bare_on(base, client, "bare loop"),
+            "wide": bare_on(base, client, f"bare loop, {IN_FLIGHT} connections", IN_FLIGHT),
+            "lots": bare_on(base, client, f"the same, {TOGETHER} months in each", IN_FLIGHT, TOGETHER),
+            "save": saves_on(base),
+        }
+        sets = {tenant: [plan(tenant, ()) for plan in todo] for tenant in work}
+        turns = list(work.items())
         for number, start in enumerate(range(0, len(todo), BLOCK)):
-            turn = number % len(work)
-            for writer, tenant in (*work[turn:], *work[:turn]):
+            turn = number % len(turns)
+            for tenant, writer in (*turns[turn:], *turns[:turn]):
                 block = sets[tenant][start : start + BLOCK]
                 started = time.perf_counter()
                 writer.send(block)
                 if number and len(block) == BLOCK:  # the first block warms everybody up
                     writer.seconds.append(time.perf_counter() - started)
         again = planned_again(sink, todo, sets["ours"], store)
-        repeated = {"ours": len(again), "bare": len(todo), "save": sum(len(one.changes) for one in sets["save"])}
+        repeated = {
+            "ours": len(again),
+            "bare": len(todo),
+            "wide": len(todo),
+            "lots": -(-len(todo) // TOGETHER),
+            "save": sum(len(one.changes) for one in sets["save"]),
+        }
         ours.send(again)
-        for writer, tenant in work[1:]:
+        for tenant, writer in turns[1:]:
             writer.send(sets[tenant])
-        held = {tenant: held_of(client, base, {one.identity.key for one in sets[tenant]}) for tenant in TENANTS}
+        held = {tenant: held_of(client, base, {one.identity.key for one in sets[tenant]}) for tenant in work}
     print(f"{len(todo)} patient-months, {CHARGES} charges each; blocks of {BLOCK}, in turns")
     print("| writer | charges a second | to caretally | writes of a repeat | duplicate claims | new versions |")
     print("|---|---:|---:|---:|---:|---:|")
-    for writer, tenant in work:
+    for tenant, writer in turns:
         claims, versions = held[tenant]
         print(
             f"| {writer.name} | {writer.rate:.1f} | {writer.rate / ours.rate:.2f} | {repeated[tenant]} | "
             f"{claims - len(todo)} | {versions - claims} |"
         )
-    return told(ours.rate / writers[1].rate, ours.rate / writers[2].rate, len(again))
+    return told(ours.rate / work["bare"].rate, ours.rate / work["save"].rate, len(again))
 
 
 def told(to_bare: float, to_save: float, again: int) -> int:

@@ -54,6 +54,8 @@ def run(job: dict[str, Any]) -> int:
                 server=server,
                 resource_types=types_to_read(TABLES),
                 strategy=WriteStrategy(job["strategy"]) if job.get("strategy") else None,
+                in_flight=CONFIGURATION.writeback.in_flight,
+                together=CONFIGURATION.writeback.months_per_transaction,
             ),
             month=month,
             as_of=date_after(month),

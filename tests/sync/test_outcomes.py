@@ -102,6 +102,29 @@ def somebody_else(change: dict[str, Any]) -> Callable[[SmallServer], Handler]:
     return make
 
 
+def growing(small: SmallServer) -> Handler:
+    """Another adapter with the same decision is two resources ahead of us, and goes on while we look."""
+    meant: list[dict[str, Any]] = []
+
+    def fault(request: httpx.Request) -> httpx.Response | None:
+        if writes(request) and not meant:
+            meant.extend(entry["resource"] for entry in exact_json.loads(request.content)["entry"])
+            for resource in (meant.pop(0), meant.pop(0)):
+                small.keep(resource)
+        elif request.method == "GET" and meant and request.url.path.endswith(meant[-1]["id"]):
+            small.keep(meant.pop(0))
+            meant.extend([{"id": "nobody asks for this"}] if not meant else [])
+        return None
+
+    return fault
+
+
+def busy(_small: SmallServer) -> Handler:
+    """Two transactions touched the same rows of the server's tables."""
+    refusals = iter([outcome(409, "try again")])
+    return lambda request: next(refusals, None) if writes(request) else None
+
+
 def no_star(_small: SmallServer) -> Handler:
     return lambda request: (
         outcome(412, "If-None-Match?") if writes(request) and b"ifNoneMatch" in request.content else None
@@ -161,6 +184,8 @@ SCENARIOS = {
     "409 or 412, changed by somebody else": Scenario(
         somebody_else({"priority": {"text": "a person's"}}), settles=False, said=("exists",)
     ),
+    "409 or 412, another adapter is writing the same": Scenario(growing),
+    "409, nothing is there and nothing was changed": Scenario(busy),
     "412, the server does not know If-None-Match": Scenario(no_star),
     "422 or 400": Scenario(answers(422, "no such payer"), said=("no such payer",)),
     "a transaction refused because of one entry": Scenario(named_entry, said=("bad",), shown=("for the Claim",)),

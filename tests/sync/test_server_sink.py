@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -46,8 +48,8 @@ def provenance(name: str) -> dict[str, Any]:
     return {"resourceType": "Provenance", "id": name}
 
 
-def create(*bodies: dict[str, Any], name: str = "i") -> Parcel:
-    return Parcel(intent_id=name, writes=tuple(Write(kind="create", resource=body) for body in bodies))
+def create(*bodies: dict[str, Any], name: str = "i", person: str = "") -> Parcel:
+    return Parcel(intent_id=name, writes=tuple(Write(kind="create", resource=body) for body in bodies), person=person)
 
 
 def update(body: dict[str, Any], version: str, name: str = "i") -> Parcel:
@@ -147,6 +149,133 @@ def test_where_nothing_can_be_sent_the_rest_is_not_tried(tables: Tables) -> None
     assert [one.state for one in deliveries] == ["waiting"] * 3
     assert len(small.asked("POST")) == 2  # the first, and its one repetition
     assert "because of an earlier one" in deliveries[2].message
+
+
+def several(small: SmallServer, tables: Tables, in_flight: int = 1, together: int = 1) -> ServerSink:
+    """A sink that has seen the server take something, and now sends several at a time."""
+    types = types_to_read(tables)
+    sink = ServerSink(server=small.server(), resource_types=types, in_flight=in_flight, together=together)
+    assert sink.deliver([create(claim("first"), name="first")])[0].state == "applied"
+    small.requests.clear()
+    return sink
+
+
+def posted(small: SmallServer) -> list[list[str]]:
+    """The ids of each transaction."""
+    bundles = [exact_json.loads(one.content) for one in small.requests if one.method == "POST"]
+    return [[entry["resource"]["id"] for entry in bundle["entry"]] for bundle in bundles]
+
+
+def test_what_is_on_its_way_at_one_time_is_bounded_and_one_persons_goes_in_its_order(tables: Tables) -> None:
+    small = SmallServer()
+    lock, here, most, order = threading.Lock(), 0, 0, []
+
+    def slow(request: httpx.Request) -> None:
+        nonlocal here, most
+        if request.method != "POST":
+            return
+        with lock:
+            here += 1
+            most = max(most, here)
+        time.sleep(0.02)
+        with lock:
+            here -= 1
+            order.append(exact_json.loads(request.content)["entry"][0]["resource"]["id"])
+
+    small.faults.append(slow)
+    sink = several(small, tables, in_flight=3)
+    mine = [create(claim(f"m{n}"), name=f"m{n}", person="me") for n in range(4)]
+    others = [create(claim(f"o{n}"), name=f"o{n}", person=f"p{n}") for n in range(6)]
+    parcels = [parcel for pair in zip(mine, others, strict=False) for parcel in pair] + others[4:]
+    deliveries = sink.deliver(parcels)
+    assert [one.intent_id for one in deliveries] == [one.intent_id for one in parcels]
+    assert {one.state for one in deliveries} == {"applied"}
+    assert [name for name in order if name.startswith("m")] == ["m0", "m1", "m2", "m3"]
+    assert most == 3
+
+
+def test_several_patient_months_go_in_one_transaction_but_never_two_of_one_person(tables: Tables) -> None:
+    small = SmallServer()
+    sink = several(small, tables, together=3)
+    people = {"a": "p", "b": "q", "c": "p", "d": "r", "e": "s", "f": "t"}
+    deliveries = sink.deliver([create(claim(name), name=name, person=person) for name, person in people.items()])
+    assert posted(small) == [["a"], ["c"], ["b", "d", "e"], ["f"]]
+    assert [(one.intent_id, one.versions) for one in deliveries] == [(n, {f"Claim/{n}": "1"}) for n in people]
+
+
+def test_where_one_of_several_is_refused_each_is_sent_alone(tables: Tables) -> None:
+    small = SmallServer([claim("known", amount="1.00")])
+    sink = several(small, tables, together=4)
+    small.faults.append(lambda r: outcome(422, "coverage is wrong") if b'"bad"' in r.content else None)
+    deliveries = sink.deliver([create(claim(name), name=name, person=name) for name in ("a", "bad", "known", "b")])
+    assert [one.state for one in deliveries] == ["applied", "refused", "conflict", "applied"]
+    assert posted(small)[0] == ["a", "bad", "known", "b"]
+    assert {small.versions[f"Claim/{name}"] for name in ("a", "b", "known")} == {1}
+
+
+def test_where_the_answer_to_several_is_lost_each_is_looked_up_and_the_rest_goes_alone(tables: Tables) -> None:
+    small = SmallServer()
+    sink = several(small, tables, together=2)
+
+    def swallowed(request: httpx.Request) -> httpx.Response | None:
+        if b'"b"' not in request.content:
+            return None
+        small.transact({"entry": exact_json.loads(request.content)["entry"][:1]})
+        raise httpx.ReadTimeout("gone", request=request)
+
+    small.faults.append(swallowed)
+    deliveries = sink.deliver([create(claim(name), name=name, person=name) for name in "abcd"])
+    assert [one.state for one in deliveries] == ["applied", "unknown", "applied", "applied"]
+    deliveries = sink.deliver([create(claim(name), name=name, person=name) for name in "ef"])
+    assert posted(small) == [["a", "b"], ["c", "d"], ["e"], ["f"]]
+
+
+def test_where_several_cannot_be_sent_the_rest_waits(tables: Tables) -> None:
+    small = SmallServer()
+    sink = several(small, tables, together=2)
+    small.faults.append(lambda r: httpx.Response(429) if r.method == "POST" else None)
+    deliveries = sink.deliver([create(claim(name), name=name, person=name) for name in "abcd"])
+    assert [one.state for one in deliveries] == ["waiting"] * 4
+    assert len(posted(small)) == 2  # the first, and its one repetition
+
+
+def test_a_conflict_against_which_nothing_stands_is_tried_again(tables: Tables) -> None:
+    """Two transactions touched the same rows: a server refuses one of them, and takes it a moment later."""
+    small = SmallServer()
+    sink = several(small, tables)
+    refused = iter([outcome(409, "try again")])
+    small.faults.append(lambda r: next(refused, None) if r.method == "POST" else None)
+    (delivery,) = sink.deliver([create(claim("cm"))])
+    assert delivery.state == "applied"
+    assert all(one["request"]["ifNoneMatch"] == "*" for one in exact_json.loads(small.requests[-1].content)["entry"])
+
+
+def test_what_another_adapter_is_just_writing_is_waited_for(tables: Tables) -> None:
+    """One PUT after the other: the slower of two adapters sees what is there grow, and sends nothing into it."""
+    small = SmallServer(transaction=False)
+    sink = several(small, tables)
+    small.keep(charge("ci"))
+    looks = 0
+
+    def other(request: httpx.Request) -> None:
+        nonlocal looks
+        looks += request.url.path.endswith("/Claim/cm") and request.method == "GET"
+        if looks == 2:
+            small.keep(claim("cm"))
+
+    small.faults.append(other)
+    (delivery,) = sink.deliver([create(charge("ci"), claim("cm"))])
+    assert (delivery.state, delivery.found) == ("applied", True)
+    assert small.asked("PUT") == ["/ChargeItem/ci"]
+
+
+def test_what_another_adapter_leaves_half_written_is_left_to_the_next_run(tables: Tables) -> None:
+    small = SmallServer(transaction=False)
+    sink = several(small, tables)
+    small.keep(charge("ci"))
+    (delivery,) = sink.deliver([create(charge("ci"), claim("cm"))])
+    assert delivery.state == "conflict"
+    assert "Claim/cm" not in small.held
 
 
 def test_a_server_that_cannot_be_written_safely_is_refused(tables: Tables) -> None:

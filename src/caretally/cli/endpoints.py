@@ -85,7 +85,13 @@ def endpoints(
         elif target is not None:
             named = configuration.writeback.strategy
             strategy = None if named == "automatic" else WriteStrategy(named)
-            sink = ServerSink(server=server(target, others=two), resource_types=types, strategy=strategy)
+            sink = ServerSink(
+                server=server(target, others=two),
+                resource_types=types,
+                strategy=strategy,
+                in_flight=configuration.writeback.in_flight,
+                together=configuration.writeback.months_per_transaction,
+            )
         yield Endpoints(source=read, sink=sink)
 
 

@@ -88,6 +88,10 @@ class FhirServer:
         pages = self.search(resource_type, parameters, exact=True, fresh=True)
         return [resource for page in pages for resource in page.resources]
 
+    def pause(self, seconds: float) -> None:
+        """Wait, as before a request that is repeated."""
+        self.transport.pause(seconds)
+
     def time(self) -> datetime | None:
         """Give the server's clock, from a small question; None when its answers have no ``Date``.
 

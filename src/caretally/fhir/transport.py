@@ -115,6 +115,10 @@ class Transport:
         self._client.close()
         self.credentials.close()
 
+    def pause(self, seconds: float) -> None:
+        """Wait."""
+        self._sleep(seconds)
+
     def send(self, request: Request) -> Answer:
         """Send a request, repeating it where that is safe, and give the server's answer.
 

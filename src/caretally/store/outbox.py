@@ -5,6 +5,7 @@ An intent that is still open when a run starts was interrupted: whether it reach
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -16,7 +17,7 @@ from caretally.store import ledger, schema
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from sqlalchemy import Row, Select
+    from sqlalchemy import Connection, Row, Select
 
     from caretally.store.opening import Store
 
@@ -33,6 +34,7 @@ ClaimOf = tuple[str, str, str]
 """Patient, service month, practitioner; "" where nobody can be said to bill."""
 
 _t = schema.change_intent
+_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,20 +102,45 @@ def add_intents(store: Store, intents: Iterable[Intent]) -> None:
 
 def add_outcomes(store: Store, outcomes: Sequence[Outcome]) -> None:
     """Record what became of intents; their state follows."""
+    if not outcomes:
+        return
     table = schema.change_outcome
     with store.writing() as connection:
+        tried = _attempts(connection, [outcome.intent_id for outcome in outcomes])
+        rows = []
+        states: dict[IntentState, list[str]] = {}
         for outcome in outcomes:
-            tried = select(func.count()).select_from(table).where(table.c.intent_id == outcome.intent_id)
-            row = {
-                "intent_id": outcome.intent_id,
-                "attempt": int(connection.execute(tried).scalar() or 0) + 1,
-                "at": outcome.at,
-                "state": outcome.state,
-                "document": exact_json.dumps(outcome.document).decode(),
-            }
-            connection.execute(insert(table), row)
-            ledger.append(connection, [ledger.outcome_entry(row)])
-            connection.execute(update(_t).where(_t.c.id == outcome.intent_id).values(state=outcome.state))
+            tried[outcome.intent_id] += 1
+            rows.append(
+                {
+                    "intent_id": outcome.intent_id,
+                    "attempt": tried[outcome.intent_id],
+                    "at": outcome.at,
+                    "state": outcome.state,
+                    "document": exact_json.dumps(outcome.document).decode(),
+                }
+            )
+            states.setdefault(outcome.state, []).append(outcome.intent_id)
+        connection.execute(insert(table), rows)
+        ledger.append(connection, [ledger.outcome_entry(row) for row in rows])
+        for state, intents in states.items():
+            for start in range(0, len(intents), _AT_ONCE):
+                concerned = _t.c.id.in_(intents[start : start + _AT_ONCE])
+                connection.execute(update(_t).where(concerned).values(state=state))
+
+
+def _attempts(connection: Connection, intents: Sequence[str]) -> Counter[str]:
+    """Count what is known of each intent already."""
+    table = schema.change_outcome
+    found: Counter[str] = Counter()
+    for start in range(0, len(intents), _AT_ONCE):
+        query = (
+            select(table.c.intent_id, func.count())
+            .where(table.c.intent_id.in_(intents[start : start + _AT_ONCE]))
+            .group_by(table.c.intent_id)
+        )
+        found.update({str(intent_id): int(number) for intent_id, number in connection.execute(query)})
+    return found
 
 
 def open_intents(store: Store) -> list[Intent]:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections import Counter
 
 _passed: Counter[str] = Counter()
+_counting = threading.Lock()
 
 
 def failpoint(name: str) -> None:
@@ -20,6 +22,7 @@ def failpoint(name: str) -> None:
         return
     place, _, count = wanted.partition("@")
     if place == name:
-        _passed[name] += 1
-        if _passed[name] >= int(count or 1):
-            os.kill(os.getpid(), signal.SIGKILL)
+        with _counting:
+            _passed[name] += 1
+            if _passed[name] >= int(count or 1):
+                os.kill(os.getpid(), signal.SIGKILL)

@@ -46,8 +46,14 @@ class Outgoing:
     def __post_init__(self) -> None:
         self._failed_before = outbox.failed_claims(self.store, self.report.service_month)
 
-    def add(self, change_set: ChangeSet) -> None:
-        """Take a change set; what an earlier run could not write of the same claim is off the list with it."""
+    def add(self, change_set: ChangeSet, *, person: str | None = None) -> None:
+        """Take a change set; what an earlier run could not write of the same claim is off the list with it.
+
+        Args:
+            change_set: of one patient-month.
+            person: whose it is where that is another Patient record than the one it names: what is taken back of one
+                record goes out before what is claimed for the other.
+        """
         identity = change_set.identity
         claim = (identity.patient, str(identity.service_month), identity.billing_practitioner or "")
         if claim in self._failed_before:
@@ -68,7 +74,7 @@ class Outgoing:
             document={"revision": change_set.revision, "writes": [write.to_json() for write in writes]},
         )
         self._intents.append(intent)
-        self._parcels.append(Parcel(intent_id=intent.id, writes=writes))
+        self._parcels.append(Parcel(intent_id=intent.id, writes=writes, person=person or identity.patient))
 
     def deliver_if_full(self) -> None:
         """Deliver when a lot is together."""

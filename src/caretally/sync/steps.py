@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from caretally.sync.request import RunRequest
 
 _BATCH = 200
-_FOLDER_LOT, _SERVER_LOT = 2_000, 20
+_FOLDER_LOT, _SERVER_LOT = 2_000, 40
 """Parcels of one lot: a folder replaces whole files for each."""
 _ISSUES_AT_ONCE = 5_000
 _MILLISECONDS = 1_000
@@ -260,7 +260,7 @@ class MonthRun:
         self._note(decider.attestations_without_subject(record))
         decided_at = self._now()
         for change_set in planner.of_joined_records(record, determinations, self.request.month):
-            self._take_joined(change_set, outgoing)
+            self._take_joined(change_set, record.patient, outgoing)
         for one in planned:
             self._take(one, outgoing)
         self._take_responses(planner, record, planned, outgoing)
@@ -292,12 +292,12 @@ class MonthRun:
                 keep_response(self.store, response, self._now())
                 outgoing.add(response.changes)
 
-    def _take_joined(self, change_set: ChangeSet, outgoing: Outgoing | None) -> None:
+    def _take_joined(self, change_set: ChangeSet, person: str, outgoing: Outgoing | None) -> None:
         """Count and hand on what is taken back of another record of the same person."""
         self.report.proposed += change_set.proposed
         self.request.observe_changes(change_set)
         if outgoing is not None and change_set.changes:
-            outgoing.add(change_set)
+            outgoing.add(change_set, person=person)
 
     def _take(self, planned: Planned, outgoing: Outgoing | None) -> None:
         """Count a planned answer, show it, and hand its changes on."""

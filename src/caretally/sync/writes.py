@@ -53,10 +53,15 @@ class Write:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parcel:
-    """All writes of one patient-month, to be carried out together, in this order."""
+    """All writes of one patient-month, to be carried out together, in this order.
+
+    Attributes:
+        person: whose parcels are carried out one after the other, in their order; empty: it stands alone.
+    """
 
     intent_id: str
     writes: tuple[Write, ...]
+    person: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

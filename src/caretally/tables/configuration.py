@@ -183,6 +183,10 @@ class WritebackTable(_Table):
     provider: Literal["billing_practitioner", "organization"] = "billing_practitioner"
     strategy: WriteStrategyName = "automatic"
     """How changes reach a server; automatic: the best way that it offers (`caretally plan` says which and why)."""
+    in_flight: Annotated[int, Field(ge=1, le=16)] = 2
+    """Requests that write on their way to a server at one time; what is one person's goes one after the other."""
+    months_per_transaction: Annotated[int, Field(ge=1, le=50)] = 5
+    """Patient-months in one transaction at most; where it is refused, each is sent alone."""
     tenant: Tenant = "default"
     """A name that never changes, for example of the practice; never an address. Part of every claim's identity."""
 

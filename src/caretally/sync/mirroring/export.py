@@ -21,8 +21,8 @@ from caretally.store import mirror as mirrors
 from caretally.store.mirror import Taken
 from caretally.sync.failpoints import failpoint
 from caretally.sync.mirroring.intake import PageIntake
-from caretally.sync.mirroring.workers import Workers
 from caretally.sync.resources import read_body
+from caretally.sync.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -16,9 +16,9 @@ from caretally.store import mirror as mirrors
 from caretally.sync.failpoints import failpoint
 from caretally.sync.mirroring.plan import CHANGES, FACTS, FIND, PEOPLE, PRACTICE, PRACTICE_TYPES, PRICES, Plan
 from caretally.sync.mirroring.slice_reader import SliceReader
-from caretally.sync.mirroring.workers import Workers
 from caretally.sync.pulling import PullResult
 from caretally.sync.resources import reference_text
+from caretally.sync.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -60,6 +60,20 @@ def send_transaction(server: FhirServer, writes: Sequence[Write], *, star: bool)
     return Sent.of(outcomes)
 
 
+def send_together(server: FhirServer, parcels: Sequence[Sequence[Write]], *, star: bool) -> list[Sent]:
+    """Send the writes of several parcels in one transaction, and give what came of each parcel.
+
+    Raises:
+        WriteError: see `writing.apply_transaction`.
+    """
+    for _ in parcels:
+        failpoint("server:before-send")
+    outcomes = iter(server.transaction([entry_of(write, star=star) for writes in parcels for write in writes]))
+    for _ in parcels:
+        failpoint("server:after-send")
+    return [Sent.of([next(outcomes) for _ in writes]) for writes in parcels]
+
+
 @dataclass(slots=True, kw_only=True)
 class SingleSender:
     """Sends the writes of a parcel one by one, and undoes what was written when a later one is refused.
