@@ -34,8 +34,9 @@ def command(*words: str, state: Path, **environment: str) -> subprocess.Popen[st
     )
 
 
-def synced(base: str, out: Path, *more: str) -> dict[str, Any]:
-    done = command("sync", base, "--month", "2025-01", "--out", str(out), "--json", *more, state=out.parent)
+def synced(base: str, out: Path, *more: str, **environment: str) -> dict[str, Any]:
+    words = ("sync", base, "--month", "2025-01", "--out", str(out), "--json", *more)
+    done = command(*words, state=out.parent, **environment)
     told, _ = done.communicate(timeout=600)
     assert done.returncode == 0, told
     found: dict[str, Any] = json.loads(told)

@@ -1,8 +1,9 @@
 """Which addresses belong to the configured server, and how an address is shown without patient data.
 
-A token goes to the configured origin and path, nowhere else. Servers and proxies do name other hosts in their
-page links, by mistake (an internal host name, a wrong scheme) or by malice (the base hidden inside a longer host
-name), so each address is compared by its parsed parts, with the parser that also sends it.
+A token goes to the configured origin and path, nowhere else; only the state and the files of an export may lie beside
+the path on the same origin. Servers and proxies do name other hosts in their page links, by mistake (an internal host
+name, a wrong scheme) or by malice (the base hidden inside a longer host name), so each address is compared by its
+parsed parts, with the parser that also sends it.
 """
 
 from __future__ import annotations
@@ -40,10 +41,11 @@ class _Prefix:
         url = httpx.URL(base_url)
         return cls(url.scheme, url.raw_host, url.port, _segments(url))
 
+    def same_origin(self, url: httpx.URL) -> bool:
+        return (url.scheme, url.raw_host, url.port) == (self.scheme, self.host, self.port)
+
     def holds(self, url: httpx.URL) -> bool:
-        return (url.scheme, url.raw_host, url.port) == (self.scheme, self.host, self.port) and _segments(url)[
-            : len(self.segments)
-        ] == self.segments
+        return self.same_origin(url) and _segments(url)[: len(self.segments)] == self.segments
 
 
 class ServiceBase:
@@ -65,13 +67,19 @@ class ServiceBase:
         query = urlencode(parameters, safe=":,/$", quote_via=quote)
         return f"{self.url}/{path}?{query}" if query else f"{self.url}/{path}"
 
-    def check(self, address: str) -> httpx.URL:
+    def check(self, address: str, *, whole_origin: bool = False) -> httpx.URL:
         """Parse an absolute address and make sure that it lies at or below the base.
+
+        Args:
+            address: to be checked.
+            whole_origin: it may also lie beside the base on its origin, as the state of an export does on some servers.
 
         Raises:
             ForeignAddressError: it does not, or cannot be parsed without doubt.
         """
         url = parsed_address(address)
+        if whole_origin and self._prefix.same_origin(url):
+            return url
         if not self._prefix.holds(url):
             raise ForeignAddressError(
                 f"the address {_origin(url)} is not {_origin(httpx.URL(self.url))} and below: nothing was sent to it"
@@ -93,7 +101,7 @@ class ServiceBase:
         for alias in self._aliases:
             if alias.holds(url) and not self._prefix.holds(url):
                 url = parsed_address(self._rebased(url, alias))
-        if (url.scheme, url.raw_host, url.port) == (self._prefix.scheme, self._prefix.host, self._prefix.port):
+        if self._prefix.same_origin(url):
             return url
         if _origin(url) not in {_origin(parsed_address(one)) for one in other_origins}:
             raise ForeignAddressError(
@@ -106,13 +114,14 @@ class ServiceBase:
             )
         return url
 
-    def resolve(self, link: str, *, resource_type: str) -> str:
+    def resolve(self, link: str, *, resource_type: str, whole_origin: bool = False) -> str:
         """Give the absolute address of a page link, rewritten to the base when it names an alias of ours.
 
         Args:
             link: as the server wrote it; relative links are relative to the base, as FHIR has it, and a bare
                 query belongs to the search of `resource_type`.
             resource_type: what was searched.
+            whole_origin: see `check`.
 
         Raises:
             ForeignAddressError: the link leads outside the base and its aliases.
@@ -132,14 +141,16 @@ class ServiceBase:
             if alias.holds(url) and not self._prefix.holds(url):
                 absolute = self._rebased(url, alias)
                 break
-        return str(self.check(absolute))
+        return str(self.check(absolute, whole_origin=whole_origin))
 
     def template(self, address: str) -> str:
         """Show an address without ids and values: ``/Encounter?subject&date``, ``/Claim/{id}``."""
         try:
-            url = self.check(address)
+            url = self.check(address, whole_origin=True)
         except ForeignAddressError:
             return "(foreign address)"
+        if not self._prefix.holds(url):
+            return "(address beside the base)"
         segments = _segments(url)[len(self._prefix.segments) :]
         shown = [_shown_segment(position, segment) for position, segment in enumerate(segments)]
         names = dict.fromkeys(_shown_name(part) for part in url.query.decode().split("&") if part)

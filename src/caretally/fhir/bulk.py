@@ -6,18 +6,19 @@ Bulk Data Access 2 and 3 ("Export"): kick-off with ``Prefer: respond-async``, st
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from caretally.errors import IncompletePullError
+from caretally.errors import IncompletePullError, SourceError
 from caretally.fhir.errors import (
-    ForeignAddressError,
+    AuthenticationError,
+    ForbiddenError,
     GoneError,
     NotFhirError,
     NotFoundError,
     ResponseError,
-    ServerFaultError,
-    TooManyRequestsError,
+    RetryLaterError,
     UnsupportedServerError,
 )
 from caretally.fhir.retry import Sending, retry_after_seconds
@@ -25,13 +26,16 @@ from caretally.fhir.transport import ACCEPTED, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
     from pathlib import Path
 
     from caretally.fhir.transport import Transport
 
 NDJSON = "application/fhir+ndjson"
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 60.0
+BUSY = frozenset({408, 425, 429, 502, 503, 504})
+"""Statuses of a state's address that say nothing about the export itself: it is looked at again later."""
+TRANSIENT = "transient"
+EARLIEST_YEAR = 1970
 FileKind = Literal["output", "deleted", "error"]
 _KINDS: tuple[FileKind, ...] = ("output", "deleted", "error")
 
@@ -99,19 +103,19 @@ class ExportState:
 
 
 class LostExportError(IncompletePullError):
-    """The server no longer knows an export that it had started; it can be started again."""
+    """The server no longer knows an export that it had started, or a file of it; it can be started again."""
 
 
 class FailedExportError(IncompletePullError):
-    """The server gave an export up."""
+    """The server gave an export up; it can be started again."""
 
 
 def start(transport: Transport, scope: ExportScope) -> StartedExport:
-    """Start an export.
+    """Start an export, once: each time that a server is asked it may start another one.
 
     Raises:
         UnsupportedServerError: the server does not export this.
-        ForeignAddressError: it would tell the export's state elsewhere.
+        ForeignAddressError: it would tell the export's state on another origin.
         SourceError: see `Transport.send`.
     """
     path = f"Group/{scope.group}/$export" if scope.group else "$export" if scope.whole_system else "Patient/$export"
@@ -123,6 +127,7 @@ def start(transport: Transport, scope: ExportScope) -> StartedExport:
     request = Request(
         method="GET",
         url=transport.base.address(path, parameters),
+        sending=Sending.WRITE,
         headers={"Prefer": "respond-async"},
         body_matters=False,
     )
@@ -139,7 +144,8 @@ def start(transport: Transport, scope: ExportScope) -> StartedExport:
             "by search (--by search)"
         )
     return StartedExport(
-        status_url=transport.base.resolve(location, resource_type=""), server_time=server_time(answer.headers)
+        status_url=transport.base.resolve(location, resource_type="", whole_origin=True),
+        server_time=server_time(answer.headers),
     )
 
 
@@ -162,30 +168,47 @@ def state(transport: Transport, status_url: str, *, now: datetime) -> ExportStat
     Raises:
         LostExportError: the server knows nothing of it.
         FailedExportError: the server gave it up.
-        SourceError: see `Transport.send`.
+        SourceError: the credentials are refused, or see `Transport.send`.
     """
     # Some servers want `Prefer` here too (Oracle Health).
     headers = {"Accept": "application/json", "Prefer": "respond-async"}
-    url = str(transport.base.check(status_url))
+    request = Request(method="GET", url=status_url, headers=headers, body_matters=False, whole_origin=True)
     try:
-        answer = transport.send(Request(method="GET", url=url, headers=headers, body_matters=False))
+        answer = transport.send(request)
     except (NotFoundError, GoneError) as error:
         raise LostExportError(
-            "the server no longer knows the export that was started; it will be started anew"
+            "the server no longer knows the export that it had started: run the command again, or read the server by "
+            "search (--by search)"
         ) from error
-    except TooManyRequestsError as error:
-        return ExportState(progress="the server is busy", wait_seconds=error.retry_after_seconds)
-    except ServerFaultError as error:
+    except RetryLaterError as error:
+        # Longer than one request may wait is not longer than an export may take.
+        return ExportState(progress="the server is busy", wait_seconds=error.wait_seconds)
+    except (AuthenticationError, ForbiddenError):
+        raise
+    except ResponseError as error:
+        if error.status in BUSY or any(issue.code == TRANSIENT for issue in error.issues):
+            return ExportState(progress="the server is busy", wait_seconds=error.retry_after_seconds)
         raise FailedExportError(
-            f"{error}; the server could not finish the export: read it by search (--by search), or ask its "
-            "administrator"
+            f"{error}; the server could not finish the export: run the command again, read the server by search "
+            "(--by search), or ask its administrator"
         ) from error
     if answer.status == ACCEPTED:
         progress = "".join(c for c in answer.headers.get("x-progress", "") if c.isprintable())[:100]
         return ExportState(progress=progress, wait_seconds=retry_after_seconds(answer.headers, now))  # type: ignore[arg-type]
     if not isinstance(answer.document, dict) or not isinstance(answer.document.get("output"), list):
         raise NotFhirError(f"{answer.exchange}, but without a manifest of the export's files")
+    if _has_next(answer.document):
+        raise UnsupportedServerError(
+            f"{answer.exchange} with the first part of a manifest, which was not asked for; read the server by search "
+            "(--by search)"
+        )
     return ExportState(manifest=answer.document)
+
+
+def _has_next(manifest: dict[str, Any]) -> bool:
+    """Whether a manifest goes on elsewhere; half of it must not pass for the whole."""
+    links = manifest.get("link")
+    return isinstance(links, list) and any(isinstance(one, dict) and one.get("relation") == "next" for one in links)
 
 
 def wait(
@@ -198,7 +221,10 @@ def wait(
     budget_seconds: float,
     told: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Wait until an export is ready, never asking earlier than the server says, and give its manifest.
+    """Wait until an export is ready, and give its manifest.
+
+    The server is never asked earlier than it says, nor at once where it says 0; where it says nothing, more and more
+    rarely.
 
     Raises:
         IncompletePullError: it is not ready in the time allowed; the next run goes on waiting.
@@ -210,7 +236,7 @@ def wait(
         if found.manifest is not None:
             return found.manifest
         told(found.progress)
-        seconds = pause if found.wait_seconds is None else found.wait_seconds
+        seconds = pause if found.wait_seconds is None else max(found.wait_seconds, FIRST_WAIT_SECONDS)
         pause = min(pause * 2, LONGEST_WAIT_SECONDS)
         if clock() - started + seconds > budget_seconds:
             raise IncompletePullError(
@@ -218,6 +244,19 @@ def wait(
                 "waiting for the same export, or raise export_wait_seconds of [server]"
             )
         sleep(seconds)
+
+
+def transaction_time(manifest: dict[str, Any]) -> datetime | None:
+    """Give the moment of which an export is true, by the server's clock; None when it does not tell.
+
+    Some servers export what they held last night, long before they were asked.
+    """
+    text = manifest.get("transactionTime")
+    try:
+        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    return moment if moment is not None and moment.tzinfo is not None and moment.year > EARLIEST_YEAR else None
 
 
 def files_of(manifest: dict[str, Any]) -> list[ExportFile]:
@@ -251,17 +290,23 @@ def fetch(transport: Transport, file: ExportFile, path: Path) -> int:
     """Fetch one file; return its bytes.
 
     Raises:
+        LostExportError: the server no longer has it.
         ForeignAddressError, SourceError: see `Transport.download`.
     """
-    return transport.download(file.url, path, accept=NDJSON, with_credentials=file.with_credentials)
+    try:
+        return transport.download(file.url, path, accept=NDJSON, with_credentials=file.with_credentials)
+    except (NotFoundError, GoneError) as error:
+        raise LostExportError(
+            "the server no longer has a file of the export that it had made: run the command again, or read the "
+            "server by search (--by search)"
+        ) from error
 
 
 def delete(transport: Transport, status_url: str) -> bool:
-    """Tell the server that an export is no longer needed; whether it took note."""
+    """Tell the server that an export is no longer needed; whether it took note. Nothing depends on that."""
+    request = Request(method="DELETE", url=status_url, sending=Sending.ONCE, body_matters=False, whole_origin=True)
     try:
-        url = str(transport.base.check(status_url))
-        request = Request(method="DELETE", url=url, sending=Sending.READ, body_matters=False)
         transport.send(request)
-    except (ResponseError, ForeignAddressError, NotFhirError):
+    except SourceError:
         return False
     return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+from functools import cache
 
 import httpx
 import structlog
@@ -40,7 +41,17 @@ def http_client(settings: ServerSettings, http_transport: httpx.BaseTransport | 
     )
 
 
+@cache
+def _public_authorities() -> ssl.SSLContext:
+    """Trust the public authorities; made once, for reading them takes longer than many requests. Never changed."""
+    context = httpx.create_ssl_context(trust_env=False)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
 def _tls(settings: ServerSettings) -> ssl.SSLContext:
+    if settings.verify_certificate and settings.ca_file is None and settings.client_certificate is None:
+        return _public_authorities()
     try:
         if settings.ca_file:
             context = ssl.create_default_context(cafile=settings.ca_file)

@@ -34,14 +34,17 @@ _SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
 
 
 class Sending(Enum):
-    """What a second sending of the same request would do."""
+    """What a second sending of the same request would do; `ONCE`: nothing that is worth it."""
 
     READ = "read"
     WRITE = "write"
+    ONCE = "once"
 
 
 def may_repeat(error: BaseException, sending: Sending) -> bool:
     """Tell whether a request that failed with `error` may be sent again."""
+    if sending is Sending.ONCE:
+        return False
     if isinstance(error, ServerUnreachableError):
         return sending is Sending.READ or not error.sent
     if isinstance(error, ResponseError):

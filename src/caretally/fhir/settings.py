@@ -100,7 +100,7 @@ class ServerSettings:
 
     Attributes:
         base_url: the service base, kept without a final slash.
-        auth: credentials; sent to `base_url` and below, nowhere else.
+        auth: credentials; sent to `base_url` and below, and to what an export names elsewhere on its origin.
         timeout_seconds: for connecting and for each silence while reading or sending.
         answer_seconds: for one whole answer, however it trickles.
         page_size: `_count` of searches; large pages matter more than anything else for speed.

@@ -44,12 +44,13 @@ class Request:
 
     Attributes:
         method: HTTP method in capitals.
-        url: absolute address at or below the base, see `Transport.base`.
+        url: absolute address at or below the base, see `Transport.base` and `whole_origin`.
         sending: whether a second sending could do harm.
         headers: besides those the transport sets.
         content: body bytes.
         exact: read amounts in the answer as Decimal with each digit.
         body_matters: whether an accepted answer (202) without FHIR JSON in it is an error.
+        whole_origin: the address may lie beside the base on its origin, see `ServiceBase.check`.
     """
 
     method: str
@@ -59,6 +60,7 @@ class Request:
     content: bytes | None = field(default=None, repr=False)
     exact: bool = False
     body_matters: bool = True
+    whole_origin: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,7 +217,7 @@ class Transport:
         return self._exchange(request, self.credentials.authorization())
 
     def _exchange(self, request: Request, authorization: str | None) -> Answer:
-        url = self.base.check(request.url)
+        url = self.base.check(request.url, whole_origin=request.whole_origin)
         exchange = Exchange(method=request.method, path=self.base.template(request.url))
         headers = self._headers(request, authorization)
         try:

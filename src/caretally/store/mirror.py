@@ -186,6 +186,13 @@ def keep_export(store: Store, mirror_id: str, *, status: str | None, manifest: A
         connection.execute(update(_m).where(_m.c.id == mirror_id).values(export_status=status, export_manifest=text))
 
 
+def forget_export(store: Store, mirror_id: str, phase: str) -> None:
+    """Forget a started export and the slices of its files; what was taken in of them stays."""
+    with store.writing() as connection:
+        connection.execute(update(_m).where(_m.c.id == mirror_id).values(export_status=None, export_manifest=None))
+        connection.execute(delete(_s).where(_s.c.mirror_id == mirror_id, _s.c.phase == phase))
+
+
 def keep_server_time(store: Store, mirror_id: str, began_at: str) -> None:
     """Remember when a reading began by the server's clock."""
     with store.writing() as connection:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
 from caretally.errors import UsageError
+from caretally.fhir import bulk
 from caretally.store import mirror as mirrors
 from caretally.store import open_store
 from caretally.store.locking import store_lock
 from caretally.store.mirror import Mirror, Mode
 from caretally.sync.deciding import default_policy
 from caretally.sync.failpoints import failpoint
-from caretally.sync.mirroring.export import ExportReading, scope_for
+from caretally.sync.mirroring.export import ExportReading, drop_files, scope_for
 from caretally.sync.mirroring.refresh import Refresh
 from caretally.sync.pulling import PullRequest, types_to_read
 from caretally.sync.request import instant_of
@@ -192,8 +193,11 @@ class _Reading:
         found = mirrors.find(self.store, key, PURPOSE)
         if found is not None and not found.complete and not self.request.full:
             age = now - datetime.fromisoformat(found.begun_at)
-            if timedelta() <= age <= GOES_ON_FOR:
+            other_way = self.request.by != "auto" and (self.request.by == "export") != found.by_export
+            if timedelta() <= age <= GOES_ON_FOR and not other_way:
                 return found, True
+        if found is not None and not found.complete and found.by_export:
+            self._abandon(found)
         mode, since = self._mode(found, now)
         server_time = self.server.time()
         self.requests += 1
@@ -212,6 +216,13 @@ class _Reading:
             fully_read_at=None if found is None else found.fully_read_at,
         )
         return mirrors.begin(self.store, fresh), False
+
+    def _abandon(self, found: Mirror) -> None:
+        """Let the server drop an export that nobody waits for any longer, and drop what was fetched of it."""
+        if found.export_status is not None:
+            self.requests += 1
+            bulk.delete(self.server.transport, found.export_status)
+        drop_files(self.folder / found.generation)
 
     def _mode(self, found: Mirror | None, now: datetime) -> tuple[Mode, str | None]:
         """Say how to read, and from when on changes are wanted."""

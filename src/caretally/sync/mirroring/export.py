@@ -19,6 +19,7 @@ from caretally.fhir import bulk
 from caretally.fhir.errors import UnsupportedServerError
 from caretally.store import mirror as mirrors
 from caretally.store.mirror import Taken
+from caretally.store.runs import Gap
 from caretally.sync.failpoints import failpoint
 from caretally.sync.mirroring.intake import PageIntake
 from caretally.sync.resources import read_body
@@ -36,6 +37,13 @@ if TYPE_CHECKING:
 
 FILE = "file"
 LINES_AT_ONCE = 1_000
+MOST_ERRORS = 1_000
+REMARKS = frozenset({"warning", "information", "success"})
+"""Severities of a server's words that leave an export whole."""
+LOST_REASON = (
+    "the server could not export everything that was asked for; its words stand among the issues: read it by search "
+    "(--by search), or ask its administrator"
+)
 DOWNLOADS_AT_ONCE = 2
 """Files of one export fetched at a time: they come from one disk of the server."""
 
@@ -64,29 +72,54 @@ class ExportReading:
     requests: int = 0
 
     def read(self) -> None:
-        """Do everything that is still missing.
+        """Do everything that is still missing; an export that the server lost meanwhile is started anew, once.
 
         Raises:
             UnsupportedServerError, FailedExportError, SourceError: the server does not export, or gave it up.
-            IncompletePullError: it is not ready in the time allowed, or a file is not whole.
+            IncompletePullError: it is not ready in the time allowed, a file is not whole, or it was lost twice.
         """
-        if self.mirror.export_manifest is None:
-            self._await()
-        if not mirrors.phase_planned(self.store, self.mirror.id, FILE):
-            self._plan_files()
-        self._take_files()
+        try:
+            self._read()
+        except bulk.LostExportError:
+            self._forget()
+            self._read()
         self._delete()
 
-    def _await(self) -> None:
+    def _read(self) -> None:
         try:
-            manifest = self._wait(self._started())
-        except bulk.LostExportError:
-            mirrors.keep_export(self.store, self.mirror.id, status=None)
-            self.mirror = replace(self.mirror, export_status=None)
-            manifest = self._wait(self._started())
+            if self.mirror.export_manifest is None:
+                self._await()
+            if not mirrors.phase_planned(self.store, self.mirror.id, FILE):
+                self._plan_files()
+            self._take_files()
+        except bulk.FailedExportError:
+            # The next run starts another one, instead of hearing of this one's end again.
+            self._delete()
+            self._forget()
+            raise
+
+    def _forget(self) -> None:
+        mirrors.forget_export(self.store, self.mirror.id, FILE)
+        self.mirror = replace(self.mirror, export_status=None, export_manifest=None)
+        drop_files(self.folder)
+
+    def _await(self) -> None:
+        manifest = self._wait(self._started())
+        self._hold_up_to(bulk.transaction_time(manifest))
         mirrors.keep_export(self.store, self.mirror.id, status=self.mirror.export_status, manifest=manifest)
         self.mirror = replace(self.mirror, export_manifest=manifest)
         failpoint("export:ready")
+
+    def _hold_up_to(self, true_of: datetime | None) -> None:
+        """Read changes from the kick-off on next time; from earlier on where the export is true of an earlier time."""
+        began = self.mirror.server_began_at
+        if true_of is None or began is None:
+            return
+        earlier = (true_of - self.overlap).astimezone(UTC)
+        if earlier < datetime.fromisoformat(began):
+            text = earlier.isoformat(timespec="seconds")
+            mirrors.keep_server_time(self.store, self.mirror.id, text)
+            self.mirror = replace(self.mirror, server_began_at=text)
 
     def _started(self) -> str:
         if self.mirror.export_status is not None:
@@ -145,13 +178,13 @@ class ExportReading:
         for attempt in (1, 2):
             self.requests += 1
             bulk.fetch(self.server.transport, file, path)
-            lines = _count_lines(path)
-            if file.count is None or lines == file.count:
+            fault = _fault_of(path, file.count)
+            if fault is None:
                 break
             if attempt == 2:  # noqa: PLR2004 -- the last of the two attempts above
                 raise IncompletePullError(
-                    f"a file of the export ({file.resource_type}) has {lines} lines and should have {file.count}, "
-                    "twice: run the command again, or read the server by search (--by search)"
+                    f"a file of the export ({file.resource_type}) {fault}, twice: run the command again, or read the "
+                    "server by search (--by search)"
                 )
         failpoint("export:file-fetched")
         return path
@@ -160,8 +193,11 @@ class ExportReading:
         if path is None:
             mirrors.take_page(self.store, self.mirror, one, Taken(), next_link=None, done=True)
             return
-        for taken in self._parts(str(one.document["kind"]), path):
+        kind = str(one.document["kind"])
+        for taken in self._parts(kind, path):
             mirrors.keep(self.store, self.mirror, taken)
+        if kind == "error":
+            self._take_errors(path)
         mirrors.take_page(self.store, self.mirror, one, Taken(), next_link=None, done=True)
         failpoint("export:file-kept")
         path.unlink(missing_ok=True)
@@ -174,8 +210,13 @@ class ExportReading:
                     yield self._resources(path.name, lines)
                 elif kind == "deleted":
                     yield Taken(gone=[found for _, line in lines for found in _deleted(line)])
-                else:
-                    yield Taken(issues=[_export_error(line) for _, line in lines if line])
+
+    def _take_errors(self, path: Path) -> None:
+        """Keep what the server says of its export; what it could not export may belong to any patient."""
+        with path.open("rb") as file:
+            found = [_export_error(line) for line in islice(file, MOST_ERRORS) if line.strip()]
+        lost = [Gap(patient=None, resource_type="(export)", reason=LOST_REASON)] if any(bad for _, bad in found) else []
+        mirrors.note(self.store, self.mirror.id, issues=[issue for issue, _ in found], gaps=lost)
 
     def _resources(self, name: str, lines: list[tuple[int, bytes]]) -> Taken:
         resources, bodies, faults = [], [], []
@@ -202,8 +243,7 @@ class ExportReading:
         if self.mirror.export_status is not None:
             self.requests += 1
             bulk.delete(self.server.transport, self.mirror.export_status)
-        if self.folder.is_dir() and not any(self.folder.iterdir()):
-            self.folder.rmdir()
+        drop_files(self.folder)
 
 
 def _file_of(one: MirrorSlice) -> ExportFile:
@@ -217,10 +257,29 @@ def _file_of(one: MirrorSlice) -> ExportFile:
     )
 
 
-def _count_lines(path: Path) -> int:
-    """Count the lines that hold something."""
+def drop_files(folder: Path) -> None:
+    """Remove the files of an export that are still on their way: they hold patient data, and nobody asks for them."""
+    for path in folder.glob("*.ndjson"):
+        path.unlink(missing_ok=True)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def _fault_of(path: Path, count: int | None) -> str | None:
+    """Say why a file is not whole: it has another number of lines than it should, or its last one is cut."""
+    lines, last = 0, b""
     with path.open("rb") as file:
-        return sum(1 for line in file if line.strip())
+        for line in file:
+            if line.strip():
+                lines, last = lines + 1, line
+    if count is not None and lines != count:
+        return f"has {lines} lines and should have {count}"
+    if not last.endswith(b"\n") and last:
+        try:
+            read_body(last.strip())
+        except ValueError:
+            return "ends in the middle of a line"
+    return None
 
 
 def _deleted(line: bytes) -> Iterator[tuple[str, str]]:
@@ -237,18 +296,26 @@ def _deleted(line: bytes) -> Iterator[tuple[str, str]]:
                 yield kind.rpartition("/")[2], name
 
 
-def _export_error(line: bytes) -> Issue:
-    """Turn a line of an error file into an issue row: codes only, for the server's words may hold patient data."""
+def _export_error(line: bytes) -> tuple[Issue, bool]:
+    """Turn a line of an error file into an issue row, and say whether something is missing.
+
+    Codes only, for the server's words may hold patient data.
+    """
     codes: list[str] = []
+    severities: set[object] = set()
     try:
         outcome = read_body(line)
     except ValueError:
         outcome = None
     for issue in outcome.get("issue", ()) if isinstance(outcome, dict) else ():
         if isinstance(issue, dict):
+            severities.add(issue.get("severity"))
             codes += [str(issue[name]) for name in ("severity", "code") if isinstance(issue.get(name), str)]
-    found = f"the server could not export something ({' '.join(codes[:6]) or 'it does not say what'})"
-    return Issue("(export)", "", "export-error", found, "everything that was asked for", "warning")
+    said = " ".join(codes[:6]) or "it does not say what"
+    if severities and severities <= REMARKS:
+        return Issue("(export)", "", "export-remark", f"a remark ({said})", "resources only", "information"), False
+    found = f"the server could not export something ({said})"
+    return Issue("(export)", "", "export-error", found, "everything that was asked for"), True
 
 
 def scope_for(server: FhirServer, *, group: str | None, types: list[str], since: str | None) -> ExportScope:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 ROUNDS = 4
 """How often references of the practice are followed: role, organization, its parent, and one more."""
-REFUSALS = frozenset({"resource-without-id", "no-patient"})
+REFUSALS = frozenset({"resource-without-id", "no-patient", "unreadable-line"})
 """Codes of issue rows about resources that were not kept."""
 
 

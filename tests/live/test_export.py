@@ -1,0 +1,116 @@
+"""Bulk Data export of a real server: of everything, of its patients and of a Group, from kick-off to deletion."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+from tests.live.conftest import HapiFactory
+from tests.live.hapi_server import load
+from tests.live.test_synchronizing import CASES, answers, synced
+from tests.sync.practices import golden, together
+
+from caretally.fhir import FhirServer, ServerSettings, bulk
+from caretally.fhir.bulk import ExportScope
+
+TYPES = ("Patient", "Encounter", "Consent")
+MEMBERS = [f"Patient/s{number}-g39-pat" for number in range(7)]
+
+
+@pytest.fixture(scope="module")
+def practice(hapi_factory: HapiFactory) -> str:
+    base = hapi_factory(page_default=50)  # the server of test_synchronizing.py, and the first of its patients
+    load(base, together(*(golden(name, f"s{n}-{name.lower()}-") for n in range(10) for name in CASES)))
+    return base
+
+
+@pytest.fixture(scope="module")
+def group(practice: str) -> str:
+    members = [{"entity": {"reference": name}} for name in MEMBERS]
+    load(practice, [{"resourceType": "Group", "id": "few", "type": "person", "actual": True, "member": members}])
+    return "few"
+
+
+def exported(base: str, scope: ExportScope, folder: Path) -> tuple[list[dict[str, Any]], str]:
+    """What an export brings, and where its state was told."""
+    with FhirServer(ServerSettings(base_url=base)) as server:
+        started = bulk.start(server.transport, scope)
+        assert started.server_time is not None
+        manifest = bulk.wait(
+            server.transport,
+            started.status_url,
+            clock=time.monotonic,
+            sleep=time.sleep,
+            now=lambda: datetime.now(UTC),
+            budget_seconds=120,
+            told=lambda _words: None,
+        )
+        true_of = bulk.transaction_time(manifest)
+        assert true_of is not None
+        assert abs(true_of - started.server_time) < timedelta(minutes=2)
+        rows = []
+        for number, file in enumerate(bulk.files_of(manifest)):
+            assert file.kind == "output"
+            bulk.fetch(server.transport, file, folder / str(number))
+            rows += [orjson.loads(line) for line in (folder / str(number)).read_bytes().splitlines()]
+        assert bulk.delete(server.transport, started.status_url)
+    return rows, started.status_url
+
+
+def total(base: str, kind: str, **parameters: str) -> int:
+    return int(httpx.get(f"{base}/{kind}", params={**parameters, "_summary": "count"}).json()["total"])
+
+
+@pytest.mark.parametrize("level", ["system", "patient", "group"])
+def test_each_level_brings_what_a_search_counts(practice: str, group: str, tmp_path: Path, level: str) -> None:
+    scope = {
+        "system": ExportScope(whole_system=True, types=(*TYPES, "Practitioner")),
+        "patient": ExportScope(types=TYPES),
+        "group": ExportScope(group=group, types=TYPES),
+    }[level]
+    rows, _ = exported(practice, scope, tmp_path)
+    found = Counter(row["resourceType"] for row in rows)
+    assert len({(row["resourceType"], row["id"]) for row in rows}) == len(rows)
+    if level == "group":
+        assert {f"Patient/{row['id']}" for row in rows if row["resourceType"] == "Patient"} == set(MEMBERS)
+        names = ",".join(name.partition("/")[2] for name in MEMBERS)
+        assert found["Encounter"] == total(practice, "Encounter", patient=names) > 0
+    else:
+        assert found == {kind: total(practice, kind) for kind in scope.types}
+
+
+def test_only_what_changed_since_comes(practice: str, tmp_path: Path) -> None:
+    before = datetime.now(UTC)
+    httpx.put(f"{practice}/Patient/late", json={"resourceType": "Patient", "id": "late"}).raise_for_status()
+    try:
+        scope = ExportScope(types=TYPES, since=before.isoformat(timespec="seconds"))
+        rows, _ = exported(practice, scope, tmp_path)
+    finally:
+        httpx.delete(f"{practice}/Patient/late").raise_for_status()
+    assert [(row["resourceType"], row["id"]) for row in rows] == [("Patient", "late")]
+
+
+def test_one_that_is_cancelled_is_lost_and_none_that_never_was_is_waited_for(practice: str) -> None:
+    with FhirServer(ServerSettings(base_url=practice)) as server:
+        started = bulk.start(server.transport, ExportScope(types=TYPES))
+        assert bulk.delete(server.transport, started.status_url)
+        with pytest.raises((bulk.LostExportError, bulk.FailedExportError)):
+            bulk.state(server.transport, started.status_url, now=datetime.now(UTC))
+        never = started.status_url.rpartition("=")[0] + "=00000000-0000-0000-0000-000000000000"
+        with pytest.raises((bulk.LostExportError, bulk.FailedExportError)):
+            bulk.state(server.transport, never, now=datetime.now(UTC))
+
+
+def test_a_month_of_a_group_is_the_month_of_its_members(practice: str, group: str, tmp_path: Path) -> None:
+    whole = synced(practice, tmp_path / "whole", "--by", "search")
+    few = synced(practice, tmp_path / "few", "--by", "export", CARETALLY_SERVER__EXPORT_GROUP=group)
+    assert (few["mode"], few["held"]["Patient"]) == ("export", len(MEMBERS))
+    assert whole["held"]["Patient"] > len(MEMBERS)
+    everybody = answers(tmp_path / "whole")
+    assert answers(tmp_path / "few") == {name: everybody[name] for name in MEMBERS}
