@@ -40,6 +40,12 @@ def golden(name: str, prefix: str = "", **changed: Any) -> Resources:
     return made({**_cases()[name], **changed}, prefix)
 
 
+def expected(name: str) -> dict[str, Any]:
+    """Return what a golden case is expected to give."""
+    wanted: dict[str, Any] = _cases()[name]["expect"]
+    return wanted
+
+
 def together(*practices: Resources) -> Resources:
     """Put several practices into one."""
     found: Resources = {}
