@@ -3,67 +3,85 @@
 
     python scripts/mutate.py [--children N] [--share K/N] [--only TEXT]
 
-mutmut makes the mutants (configuration: pyproject.toml, [tool.mutmut]). Each one then runs against the answers to all
-cases (tests/rules/answers.py), the cases first that call the changed function, and, where those are all the same,
-against the tests of what has no answer of its own. The figures and the list of survivors go to docs/mutation.md; what
-each survivor means stands in scripts/mutation_reasons.toml. --share 1/8 tries every eighth mutant only and writes
-nothing; so does --only. The exit code is 1 when fewer than 95 of 100 are found.
+mutmut makes the mutants (configuration: pyproject.toml, [tool.mutmut]); scripts/mutation_trials.py tries them against
+the answers to all cases (tests/rules/answers.py) and the tests beside them. The figures and the list of survivors go
+to docs/mutation.md; why a survivor is no gap stands in scripts/mutation_reasons.toml. What found each mutant is kept
+in mutants/finders.json and is tried first in the next run, so that only the first run is long. --share 1/8 tries
+every eighth mutant only and does not write the page; neither does --only. The exit code is 1 when fewer than 95 of
+100 are found.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
+import ast
+import difflib
 import fnmatch
+import hashlib
+import importlib.metadata
 import json
 import os
-import random
 import shutil
-import signal
 import subprocess
 import sys
 import tomllib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import UTC, datetime
+from multiprocessing import Pool
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 WORK = ROOT / "mutants"
+RULES = Path("src/caretally/rules")
+SOURCES = WORK / "sources.json"
+FINDERS = WORK / "finders.json"
 PAGE = ROOT / "docs" / "mutation.md"
 REASONS = ROOT / "scripts" / "mutation_reasons.toml"
 WANTED = 95
-SECONDS = 60
-"""For one mutant; one that takes longer is found: it does not end."""
-APART = {
-    "rules.paper.": ("tests/rules/test_paper.py",),
-    "rules.candidates.": ("tests/rules/test_candidates.py",),
-    "rules.enrolment.": ("tests/rules/test_candidates.py",),
-    "rules.visit.": ("tests/rules/test_candidates.py",),
-    "rules.payments.": ("tests/rules/test_payments.py",),
-    "rules.double_booking.": ("tests/rules/test_double_booking.py",),
-    "rules.": ("tests/rules/test_settled.py", "tests/rules/test_reasons.py"),
-}
-"""Tests beside the answers, by what is changed."""
+LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc")
 
 
 def generate(children: int) -> None:
-    """Writes the mutants into mutants/, beside copies of everything else."""
+    """Writes the mutants into mutants/, beside copies of everything else; those of an unchanged file stay."""
     from mutmut import __main__ as mutmut  # noqa: PLC0415 -- only where mutants are made
+    from mutmut.configuration import config  # noqa: PLC0415 -- as above
+    from mutmut.mutation.trampoline import set_mutant_under_test  # noqa: PLC0415 -- as above
 
-    shutil.rmtree(WORK, ignore_errors=True)
-    WORK.mkdir()
-    mutmut.set_mutant_under_test("mutant_generation")
-    mutmut.copy_src_dir()
-    mutmut.copy_also_copy_files()
-    mutmut.setup_source_paths()
-    mutmut.create_mutants(children)
+    set_mutant_under_test("mutant_generation")
+    WORK.mkdir(exist_ok=True)
+    maker = importlib.metadata.version("mutmut")
+    before = json.loads(SOURCES.read_text(encoding="utf-8")) if SOURCES.is_file() else {}
+    now = {
+        str(path): hashlib.sha256(maker.encode() + path.read_bytes()).hexdigest()
+        for path in sorted(RULES.rglob("*.py"))
+    }
+    SOURCES.unlink(missing_ok=True)
+    for folder in ("src", *(str(path) for path in config().also_copy)):
+        for old in sorted((WORK / folder).rglob("*"), reverse=True):
+            if RULES not in old.relative_to(WORK).parents and not old.is_dir():
+                old.unlink()
+        if (ROOT / folder).is_dir():
+            ignore = shutil.ignore_patterns("__pycache__", "rules") if folder == "src" else LEFT_OUT
+            shutil.copytree(ROOT / folder, WORK / folder, ignore=ignore, dirs_exist_ok=True)
+        elif (ROOT / folder).is_file():
+            shutil.copy(ROOT / folder, WORK / folder)
+    for old in (WORK / RULES).rglob("*.*"):
+        source = str(old.relative_to(WORK)).removesuffix(".meta").removesuffix(".spans")
+        if source not in now or now[source] != before.get(source):
+            old.unlink()
+    changed = [Path(path) for path in now if not (WORK / path).is_file()]
+    with Pool(processes=children) as pool:
+        for done in pool.imap_unordered(mutmut.create_file_mutants, changed, chunksize=1):
+            if done.error:
+                raise done.error
+    SOURCES.write_text(json.dumps(now), encoding="utf-8")
 
 
 def mutants() -> list[str]:
     """The names of all mutants."""
     found: list[str] = []
-    for path in sorted(WORK.glob("src/caretally/rules/**/*.meta")):
+    for path in sorted((WORK / RULES).rglob("*.meta")):
         found += json.loads(path.read_text(encoding="utf-8"))["exit_code_by_key"]
     return found
 
@@ -73,90 +91,35 @@ def function_of(mutant: str) -> str:
     return mutant.rpartition("__mutmut_")[0]
 
 
-# -- in a process of its own, inside mutants/ --------------------------------------------------------------------
+class Texts:
+    """The changes that mutants make, as lines."""
 
+    def __init__(self) -> None:
+        self.files: dict[str, dict[str, list[str]]] = {}
 
-def try_all(names: list[str], children: int) -> dict[str, str]:
-    """What became of each mutant: ``found``, ``survived`` or ``time`` (it did not end)."""
-    from mutmut.mutation.trampoline import set_mutant_under_test  # noqa: PLC0415 -- only inside mutants/
-    from tests.rules import answers  # noqa: PLC0415 -- the copy inside mutants/
+    def of(self, mutant: str) -> list[str]:
+        """The lines of a mutant that differ."""
+        module, _, name = mutant.rpartition(".")
+        plain = self._function(module, name.rpartition("__mutmut_")[0] + "__mutmut_orig")
+        differing = difflib.unified_diff(plain[1:], self._function(module, name)[1:], lineterm="", n=0)
+        found = [line for line in differing if not line.startswith(("+++", "---", "@@"))]
+        return found or ["+" + self._function(module, name)[0].strip()]
 
-    set_mutant_under_test("")
-    kept = answers.kept()
-    cases = list(answers.names())
-    random.Random(1).shuffle(cases)  # noqa: S311 -- an order, not a secret
-    wrong = [name for name in cases if answers.told(name, answers.answer(name)) != kept[name]]
-    if wrong:
-        sys.exit(f"mutate: without a fault the answers are not those that are kept: {wrong[:3]}")
-    called = _called(cases)
-    running: dict[int, str] = {}
-    result: dict[str, str] = {}
-
-    def one_ends() -> None:
-        pid, status = os.wait()
-        name = running.pop(pid)
-        code = os.waitstatus_to_exitcode(status)
-        result[name] = {0: "survived", 1: "found"}.get(code, "time" if code == -signal.SIGALRM else "found")
-        if len(result) % 200 == 0:
-            missed = sum(1 for value in result.values() if value == "survived")
-            print(f"{len(result)} of {len(names)} tried, {missed} survived", flush=True)
-
-    for name in names:
-        while len(running) >= children:
-            one_ends()
-        pid = os.fork()
-        if pid == 0:
-            signal.alarm(SECONDS)
-            set_mutant_under_test(name)
-            os._exit(1 if _is_found(name, called[function_of(name)], kept) else 0)
-        running[pid] = name
-    while running:
-        one_ends()
-    return result
-
-
-def _called(cases: list[str]) -> dict[str, list[str]]:
-    """The cases that call each function."""
-    from mutmut.mutation.trampoline import set_mutant_under_test  # noqa: PLC0415 -- only inside mutants/
-    from mutmut.state import state  # noqa: PLC0415 -- as above
-    from tests.rules import answers  # noqa: PLC0415 -- as above
-
-    found: dict[str, list[str]] = defaultdict(list)
-    set_mutant_under_test("stats")
-    for name in cases:
-        state()._stats.clear()  # noqa: SLF001 -- where mutmut writes down what was called
-        answers.answer(name)
-        for function in state()._stats:  # noqa: SLF001 -- as above
-            found[function].append(name)
-    set_mutant_under_test("")
-    return found
-
-
-def _is_found(mutant: str, cases: list[str], kept: dict[str, list[str]]) -> bool:
-    from tests.rules import answers  # noqa: PLC0415 -- the copy inside mutants/
-
-    try:
-        if any(answers.told(name, answers.answer(name)) != kept[name] for name in cases):
-            return True
-    except Exception:  # noqa: BLE001 -- whatever a fault leads to, it was found
-        return True
-    tests = dict.fromkeys(test for part, paths in APART.items() if part in mutant for test in paths)
-    import pytest  # noqa: PLC0415 -- only where the answers did not find it
-
-    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
-        code = pytest.main([*tests, "-x", "-q", "-p", "no:cacheprovider", "-m", "not prove"])
-    return code != 0
+    def _function(self, module: str, name: str) -> list[str]:
+        if module not in self.files:
+            path = WORK / "src" / Path(*module.split("."))
+            path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+            text = path.read_text(encoding="utf-8")
+            lines = text.splitlines()
+            self.files[module] = {
+                node.name: lines[node.lineno - 1 : node.end_lineno]
+                for node in ast.walk(ast.parse(text))
+                if isinstance(node, ast.FunctionDef)
+            }
+        return self.files[module][name]
 
 
 # -- what is written about it ------------------------------------------------------------------------------------
-
-
-def shown(mutant: str) -> list[str]:
-    """The lines of a mutant that differ."""
-    done = subprocess.run(
-        [sys.executable, "-m", "mutmut", "show", mutant], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    return [line for line in done.stdout.splitlines() if line[:1] in {"+", "-"} and not line.startswith(("+++", "---"))]
 
 
 def reason_of(mutant: str, lines: list[str], reasons: list[dict[str, Any]]) -> str | None:
@@ -168,34 +131,45 @@ def reason_of(mutant: str, lines: list[str], reasons: list[dict[str, Any]]) -> s
     return None
 
 
-def page(result: dict[str, str], seconds: int) -> str:
+def page(result: dict[str, dict[str, Any]], texts: Texts) -> str:
     """The text of docs/mutation.md."""
     reasons = tomllib.loads(REASONS.read_text(encoding="utf-8")).get("survivor", [])
-    survivors = sorted(name for name, state in result.items() if state == "survived")
+    survivors = sorted(name for name, one in result.items() if one["state"] == "survived")
     found = len(result) - len(survivors)
     files: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    for name, state in result.items():
+    for name, one in result.items():
         module = name.partition(".x")[0].removeprefix("caretally.")
         files[module][0] += 1
-        files[module][1] += state != "survived"
+        files[module][1] += one["state"] != "survived"
+    changes = {name: texts.of(name) for name in survivors}
+    why = {name: reason_of(name, changes[name], reasons) or "to be looked at" for name in survivors}
     lines = [
         "# Faults that the tests find",
         "",
-        "Written by `scripts/mutate.py` (`make prove`): mutmut changes the rules in one place after the other, and",
-        "the answers to all cases and the tests of the rules are looked at again. A change that nothing notices is a",
-        "survivor.",
+        "Written by `scripts/mutate.py` (`make prove`): mutmut changes the rules in one place after the other, and the",
+        "answers to all cases and the tests of the rules that run the changed place are looked at again. A change that",
+        "none of them notices is a survivor.",
         "",
         "| | |",
         "| --- | --- |",
         f"| date | {datetime.now(UTC):%Y-%m-%d} |",
+        f"| commit | {commit()} |",
         f"| faults tried | {len(result):,} |",
         f"| found | {found:,} |",
+        f"| of those by not coming to an end | {sum(1 for one in result.values() if one['state'] == 'time'):,} |",
+        f"| survived | {len(survivors):,} |",
         f"| score | {100 * found / len(result):.1f} % |",
-        f"| time | {seconds:,} s |",
+        f"| processor time | {sum(one['seconds'] for one in result.values()) / 60:.0f} min |",
         "",
         "| module | faults | found | score |",
         "| --- | ---: | ---: | ---: |",
         *(f"| {m} | {n:,} | {k:,} | {100 * k / n:.1f} % |" for m, (n, k) in sorted(files.items())),
+        "",
+        "## Why survivors are no gap",
+        "",
+        "| reason | survivors |",
+        "| --- | ---: |",
+        *(f"| {reason} | {count} |" for reason, count in sorted(Counter(why.values()).items(), key=lambda r: -r[1])),
         "",
         "## Survivors",
         "",
@@ -203,11 +177,17 @@ def page(result: dict[str, str], seconds: int) -> str:
         "| --- | --- | --- |",
     ]
     for name in survivors:
-        changed = shown(name)
-        why = reason_of(name, changed, reasons) or "to be looked at"
-        told = "<br>".join(line.replace("|", "\\|").replace("    ", "") for line in changed[:6])
-        lines.append(f"| {name.removeprefix('caretally.rules.')} | {told} | {why} |")
+        told = "<br>".join(f"`{line[0]} {line[1:].strip()}`".replace("|", "\\|") for line in changes[name][:6])
+        lines.append(f"| {name.removeprefix('caretally.rules.')} | {told} | {why[name]} |")
     return "\n".join([*lines, ""])
+
+
+def commit() -> str:
+    """The commit whose rules were changed, with a mark when files differ from it."""
+    told = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--exclude=*"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return told.stdout.strip() or "unknown"
 
 
 def main() -> int:
@@ -216,32 +196,29 @@ def main() -> int:
     asked.add_argument("--children", type=int, default=os.cpu_count() or 1)
     asked.add_argument("--share", default="1/1", help="try every n-th mutant: k/n")
     asked.add_argument("--only", default="", help="try mutants whose name holds this text")
-    asked.add_argument("--kept", action="store_true", help="take the mutants that are there")
-    asked.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     given = asked.parse_args()
-    if given.inside:
-        names = json.loads(Path("names.json").read_text(encoding="utf-8"))
-        Path("result.json").write_text(json.dumps(try_all(names, given.children)), encoding="utf-8")
-        return 0
     os.chdir(ROOT)
-    begun = datetime.now(UTC)
-    if not given.kept:
-        generate(given.children)
+    generate(given.children)
     first, every = (int(part) for part in given.share.split("/"))
     names = [name for name in mutants() if given.only in name][first - 1 :: every]
-    (WORK / "names.json").write_text(json.dumps(names), encoding="utf-8")
+    texts = Texts()
+    keys = {name: "\n".join([function_of(name), *(line.strip() for line in texts.of(name))]) for name in names}
+    finders: dict[str, str] = json.loads(FINDERS.read_text(encoding="utf-8")) if FINDERS.is_file() else {}
+    (WORK / "names.json").write_text(json.dumps({"keys": keys, "finders": finders}), encoding="utf-8")
     subprocess.run(
-        [sys.executable, str(Path(__file__).resolve()), "--inside", "--children", str(given.children)],
+        [sys.executable, str(ROOT / "scripts" / "mutation_trials.py"), "--children", str(given.children)],
         cwd=WORK,
-        env={**os.environ, "PYTHONPATH": "src:."},
+        env={**os.environ, "PYTHONPATH": "src:.", "PYTHONHASHSEED": "0"},
         check=True,
     )
     result = json.loads((WORK / "result.json").read_text(encoding="utf-8"))
-    survivors = sum(1 for state in result.values() if state == "survived")
+    found = {keys[name]: one["trial"] for name, one in result.items() if one["trial"] is not None}
+    FINDERS.write_text(json.dumps(finders | found), encoding="utf-8")
+    survivors = sum(1 for one in result.values() if one["state"] == "survived")
     score = 100 * (len(result) - survivors) / max(len(result), 1)
     print(f"{len(result)} faults tried, {survivors} survived, score {score:.1f} %")
     if given.share == "1/1" and not given.only:
-        PAGE.write_text(page(result, round((datetime.now(UTC) - begun).total_seconds())), encoding="utf-8")
+        PAGE.write_text(page(result, texts), encoding="utf-8")
         print(f"wrote {PAGE}")
     return 0 if score >= WANTED else 1
 
