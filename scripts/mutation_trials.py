@@ -423,7 +423,10 @@ def tried(tries: Tries, names: list[str], children: int) -> Result:
     result = try_all(tries, names, children, limit=True)
     left = [name for name, one in result.items() if one["state"] == "left"]
     differed, seconds = compare_all(tries, left, children)
-    print(f"{len(left)} compared call by call, in {seconds:.0f} s; {len(differed)} differ somewhere", flush=True)
+    print(
+        f"{len(left)} compared call by call, in {seconds:.0f} s; {sum(map(bool, differed.values()))} differ somewhere",
+        flush=True,
+    )
     for name in left:
         result[name]["seconds"] += seconds / len(left)
         result[name]["state"] = "survived"

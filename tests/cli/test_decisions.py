@@ -93,15 +93,26 @@ def test_a_risk_that_nobody_documented_is_attested(tmp_path: Path) -> None:
     assert len(decisions(january)) == 4
 
 
-def test_decision_making_elections_and_copies_are_attested(tmp_path: Path) -> None:
+def need(january: January) -> str:
+    (paper,) = january.answer(PAT)["paper"]
+    return next(str(item["state"]) for item in paper["documentation"] if item["item"] == "need")
+
+
+def test_decision_making_elections_and_what_a_text_tells_are_attested(tmp_path: Path) -> None:
     january = January(tmp_path, a={"entries": [{**RN, "date": "2025-01-13", "min": 65}]}, b=PERSONAL)
+    next(one for one in january.practice["CarePlan"] if one["id"].startswith("a-"))["description"] = "Lives alone."
     january.apply()
     assert january.codes(PAT) == ["99490", "99439"]
+    assert need(january) == "unstructured"
+    refused = january.review("attest", "need", "a-pat", "--value", "no", "--date", "2025-01-20", code=2)
+    assert "'no' is no value of need; wanted yes" in refused.err
+    january.review("attest", "need", "a-pat", "--date", "2025-01-20")
     january.review("attest", "mdm", "a-pat", "--value", "moderate", "--date", "2025-01-20")
     january.review("elect-physician", "b-pat", *MONTH)
     january.apply()
     assert january.codes(PAT) == ["99487"]
     assert january.codes("Patient/b-pat") == ["99491"]
+    assert need(january) == "found"
     january.review("attest", "mdm", "a-pat", "--value", "low", "--date", "2025-01-28")
     january.review("elect-physician", "b-pat", *MONTH, "--staff")
     january.apply()

@@ -165,6 +165,20 @@ def test_what_is_missing_is_said_in_words() -> None:
     assert not one.risk_documented
 
 
+@pytest.mark.parametrize(
+    "when",
+    [
+        {"date": "2025-03-20", "min": 5},
+        {"start": "2025-03-20T23:50:00", "end": "2025-03-20T23:55:00"},
+    ],
+)
+def test_work_of_a_later_day_is_not_done_yet(when: dict[str, Any]) -> None:
+    entry = {"role": "RN", "who": "N1", **when}
+    assert found({"entries": [entry]}) == ()
+    (one,) = found({"entries": [entry]}, today=date(2025, 3, 19))
+    assert steps(one) == ["minutes"]
+
+
 def test_a_condition_without_a_code_for_the_claim_is_one_thing_missing() -> None:
     builder = CaseBuilder({"id": "T", "month": "2025-03", "entries": [ENTRY]})
     first, second = builder.month().facts.conditions

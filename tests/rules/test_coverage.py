@@ -38,5 +38,6 @@ def test_the_page_is_up_to_date() -> None:
     assert page.PAGE.read_text(encoding="utf-8") == page.page(), "run scripts/make_coverage.py"
 
 
-def test_what_cannot_be_shown_is_not_shown() -> None:
+def test_what_cannot_be_shown_is_a_row_and_is_not_shown() -> None:
+    assert sorted(set(never()) - set(page.all_rows())) == []
     assert sorted(set(never()) & set(page.shown_by())) == []

@@ -73,6 +73,13 @@ ROWS = [
     # ---- documentation
     Row("documentation", "need", "missing"),
     Row("documentation", "need", "unstructured", "CarePlan/plan-ccm", plan={"prose": True}),
+    Row("documentation", "need", "found", "CarePlan/plan-ccm",
+        plan={"prose": True, "need_read": date(2025, 3, 10), "updated": date(2025, 3, 10)}),
+    Row("documentation", "need", "unstructured", "CarePlan/plan-ccm",
+        plan={"narrative_only": True, "need_read": date(2025, 3, 10), "updated": date(2025, 3, 31)}),
+    Row("documentation", "need", "found", "CarePlan/plan-ccm",
+        plan={"narrative_adds": True, "need_read": date(2025, 3, 10), "updated": date(2025, 4, 1)}),
+    Row("documentation", "need", "missing", plan={"need_read": date(2025, 3, 10)}),
     Row("documentation", "eligibility", "found", "Condition/cond1"),
     Row("documentation", "eligibility", "partly", case={"conditions": [["E11.9", True, 12, True]]}),
     Row("documentation", "eligibility", "missing", case={"conditions": []}),
@@ -188,8 +195,7 @@ def test_every_item_has_a_row_for_found_and_for_missing() -> None:
     for which, names in (("documentation", ITEMS), ("care_plan", ELEMENTS), ("required_actions", ACTIONS)):
         for name in names:
             assert (which, name, "missing") in seen
-            # What only a narrative can tell is never found.
-            assert (which, name, "unstructured" if name == "need" else "found") in seen
+            assert (which, name, "found") in seen
 
 
 @pytest.mark.parametrize("name", ELEMENTS)

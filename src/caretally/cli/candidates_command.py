@@ -12,7 +12,8 @@ from caretally.cli.outlook import survey_error
 from caretally.facts.candidates import by_need
 from caretally.reports.candidates import candidate_rows, candidate_totals, projection_lines
 from caretally.reports.projection import days_left, projections
-from caretally.rules.candidates import candidates
+from caretally.rules import determine
+from caretally.rules.candidates import as_seen, candidates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,7 +35,9 @@ def list_candidates(outlook: Outlook) -> None:
 
     def observe(one: Surveyed) -> None:
         found.extend(c for c in candidates(one.month, one.context) if one.asked(c.practitioner))
-        answers.extend(_short(determination.to_json()) for determination in one.determinations)
+        so_far = as_seen(one.month, one.context)
+        decided = one.determinations if so_far == one.month else determine(so_far, one.context)
+        answers.extend(_short(d.to_json()) for d in decided if one.asked(d.billing_practitioner))
 
     report = outlook.survey(observe, wide=True)
     ordered = sorted(found, key=by_need)

@@ -154,7 +154,9 @@ def review_attest(
     where: WhereArgument,
     fact: Annotated[
         str | None,
-        typer.Argument(metavar="FACT", help="risk, mdm, pcm-element, copy-given or distinct-time.", show_default=False),
+        typer.Argument(
+            metavar="FACT", help="risk, mdm, pcm-element, copy-given, need or distinct-time.", show_default=False
+        ),
     ] = None,
     patient: Annotated[
         str | None, typer.Argument(metavar="PATIENT", help="Patient/ID, or the id alone.", show_default=False)

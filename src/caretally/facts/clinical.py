@@ -112,6 +112,8 @@ class CarePlanFact(Fact):
     """The narrative says more than the elements do, by its own word (``text.status`` additional)."""
     prose: bool = False
     """A description or note is there, which nobody can check by element."""
+    need_read: date | None = None
+    """Day on which a person attested that the plan's text tells why the patient needs the service."""
     activities: tuple[PlanActivity, ...] = ()
     shares: tuple[PlanShare, ...] = ()
     """Messages that took the plan to other practitioners or organizations."""

@@ -56,6 +56,8 @@ class AttestedFact(StrEnum):
     """A PCM element, by its code."""
     COPY_GIVEN = "copy-given"
     """The patient or caregiver was given the care plan."""
+    NEED = "need"
+    """The care plan's text tells why the patient needs the service: a person has read it."""
     DISTINCT_TIME = "distinct-time"
     """An entry was distinct from the visit of its day: yes or no."""
 

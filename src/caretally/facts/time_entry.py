@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from caretally.facts.calendar import local_date
+
 if TYPE_CHECKING:
     from datetime import date
+    from zoneinfo import ZoneInfo
 
     from caretally.facts.codes import Coding
     from caretally.facts.intervals import Interval
@@ -67,3 +70,7 @@ class TimeEntry:
     """0 for the first time a resource is seen, 1 and more for each further identical copy."""
     invalid: str | None = None
     """Issue code of the refusal; None for a sound entry."""
+
+    def date_in(self, zone: ZoneInfo) -> date | None:
+        """Return the local day on which the work began; None where nobody said when it was."""
+        return self.day or (local_date(self.interval.start, zone) if self.interval else None)

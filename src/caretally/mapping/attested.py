@@ -48,6 +48,7 @@ def with_attestations(facts: PatientFacts, decisions: Iterable[DecisionRecord], 
     known = {
         AttestedFact.RISK: {c.reference for c in facts.conditions},
         AttestedFact.DISTINCT_TIME: {e.reference for e in facts.entries},
+        AttestedFact.NEED: {p.reference for p in facts.care_plans},
         AttestedFact.COPY_GIVEN: {p.reference for p in facts.care_plans},
         AttestedFact.DECISION_MAKING: {p.reference for p in facts.care_plans},
         AttestedFact.PCM_ELEMENT: {p.reference for p in facts.care_plans},
@@ -137,6 +138,9 @@ def _plan(
         if day is not None:
             used.append(one)
             plan = replace(plan, copies_given=(*plan.copies_given, Moment(day=day)))
+    for one in _of_plan(plan, last, AttestedFact.NEED):
+        used.append(one)
+        plan = replace(plan, need_read=dated(one))
     return plan
 
 

@@ -6,6 +6,7 @@ only that a risk nobody has documented yet is counted as missing rather than as 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from caretally.rules.visit import visits_that_would_do
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import date
+    from zoneinfo import ZoneInfo
 
     from caretally.facts.candidates import Step
     from caretally.facts.patient_month import PatientMonth
@@ -43,6 +45,7 @@ def candidates(month: PatientMonth, context: RuleContext) -> tuple[Candidate, ..
     Where care management has begun, each programme that has begun and lacks something; else the first programme
     of the tables whose conditions the patient meets. A patient who has died is none.
     """
+    month = as_seen(month, context)
     patient = month.facts.patient
     if patient.deceased is not None or patient.deceased_undated:
         return ()
@@ -53,10 +56,24 @@ def candidates(month: PatientMonth, context: RuleContext) -> tuple[Candidate, ..
     return tuple(found)
 
 
+def as_seen(month: PatientMonth, context: RuleContext) -> PatientMonth:
+    """Return a patient-month without the work of later days than the one that stands for today.
+
+    An open month is a question of what has been done so far; a closed one stays as it is.
+    """
+    zone = _zone(context)
+    entries = tuple(e for e in month.facts.entries if (day := e.date_in(zone)) is None or day <= month.as_of)
+    return replace(month, facts=replace(month.facts, entries=entries))
+
+
+def _zone(context: RuleContext) -> ZoneInfo:
+    return context.policies.effective(None, context.practice.site_of("")).policy.time_zone
+
+
 def _who_saw(month: PatientMonth, context: RuleContext) -> str | None:
     """Return who may bill and saw the patient last."""
     earliest = month.as_of - timedelta(days=_SEEN_DAYS)
-    zone = context.policies.effective(None, context.practice.site_of("")).policy.time_zone
+    zone = _zone(context)
     seen = [
         (visit.moment.date_in(zone), who)
         for visit in month.facts.visits

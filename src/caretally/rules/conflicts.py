@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from caretally.facts.calendar import local_date
 from caretally.facts.reasons import Block, Hold, Notice
 from caretally.rules.conditions import disease_of_code
 from caretally.rules.consent import withdrawn_before
@@ -229,7 +228,7 @@ def services(case: Case) -> list[Service]:
         entry = attributed.entry
         if not happened(entry):
             continue
-        day = entry.day or (local_date(entry.interval.start, zone) if entry.interval else case.first_day)
+        day = entry.date_in(zone) or case.first_day
         found += [
             Service(
                 reference=entry.reference,

@@ -148,7 +148,7 @@ class _Enrolment:
     def _place(self, entry: TimeEntry, mine: dict[str | None, list[AttributedEntry]]) -> set[str]:
         """File an entry under its owner; return the owners where several remain."""
         zone = self.zone
-        day = entry.day or (local_date(entry.interval.start, zone) if entry.interval else None)
+        day = entry.date_in(zone)
         if day is None or not touches(entry, self.first, self.last, zone):
             return set()
         # Of an entry over the edge of the month, the part inside is asked about.

@@ -26,8 +26,9 @@ _SUBJECTS = {
     AttestedFact.DECISION_MAKING: "CarePlan",
     AttestedFact.PCM_ELEMENT: "CarePlan",
     AttestedFact.COPY_GIVEN: "CarePlan",
+    AttestedFact.NEED: "CarePlan",
 }
-_WITHOUT_SUBJECT = frozenset({AttestedFact.DECISION_MAKING, AttestedFact.PCM_ELEMENT, AttestedFact.COPY_GIVEN})
+_WITHOUT_SUBJECT = frozenset(fact for fact, subject in _SUBJECTS.items() if subject == "CarePlan")
 PCM_ELEMENTS = ("frequent-medication-adjustment", "comorbidity-complexity", "practitioner-coordination")
 """Codes of the PCM elements that can be attested (billing-rules 4.1, P3 and P4)."""
 
@@ -73,7 +74,7 @@ def check_attestation(document: Mapping[str, Any], subject: str | None) -> None:
         raise UsageError(f"{fact} is attested about a {wanted}, not about {subject}")
     value, day = str(document.get("value", "")), str(document.get("date", ""))
     allowed: tuple[str, ...] = _LEVELS if kind is AttestedFact.DECISION_MAKING else _YES_NO
-    if kind is AttestedFact.COPY_GIVEN:
+    if kind in {AttestedFact.COPY_GIVEN, AttestedFact.NEED}:
         allowed = ("yes",)
     if kind is AttestedFact.PCM_ELEMENT and document.get("element") not in PCM_ELEMENTS:
         raise UsageError(f"'{document.get('element')}' is no PCM element; wanted one of {', '.join(PCM_ELEMENTS)}")

@@ -40,6 +40,11 @@ _MOST_NAMED = 2
 
 def rows() -> list[str]:
     """Return every row that must be shown."""
+    return [row for row in all_rows() if row not in never()]
+
+
+def all_rows() -> list[str]:
+    """Return every row of every table."""
     services = tables().services
     found = [f"code {code}" for code in services.reasons]
     found += [f"programme {name}" for name in services.programmes]
@@ -60,7 +65,7 @@ def rows() -> list[str]:
     found += [f"place of service {p} facility" for p in sorted(services.facility_places - services.blocked_places)]
     found += [f"conflict {conflict.name}" for conflict in services.conflicts]
     found += [f"switch {name}" for name in switches(Policy)]
-    return [row for row in dict.fromkeys([*found, *terminology.rows()]) if row not in never()]
+    return list(dict.fromkeys([*found, *terminology.rows()]))
 
 
 def switches(model: type[BaseModel], prefix: str = "") -> Iterable[str]:

@@ -30,11 +30,16 @@ def documentation_items(view: ProgrammeView, ledger: Credit) -> tuple[PaperItem,
 
 
 def _need(view: ProgrammeView, _: Credit) -> Found:
-    """A narrative: its presence can be seen, its content cannot be checked, so it is never ``found``."""
+    """A narrative: its presence can be seen, its content a person has to read, so it is ``found`` where one has."""
     plan = view.plan
-    if plan is not None and (plan.prose or plan.narrative_only or plan.narrative_adds):
+    if plan is None or not (plan.prose or plan.narrative_only or plan.narrative_adds):
+        return "missing", "no text on the care plan", ()
+    if plan.need_read is None:
         return "unstructured", "a text is there; whether it tells the need, a person has to read", (plan.reference,)
-    return "missing", "no text on the care plan", ()
+    if plan.updated is not None and plan.need_read < plan.updated <= view.case.last_day:
+        said = f"read on {plan.need_read}, and the plan changed on {plan.updated}: a person has to read it again"
+        return "unstructured", said, (plan.reference,)
+    return "found", f"a person has read it in the text, attested for {plan.need_read}", (plan.reference,)
 
 
 def _eligibility(view: ProgrammeView, _: Credit) -> Found:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from caretally.facts.calendar import local_date
 from caretally.facts.reasons import Notice
 from caretally.facts.record import Paper
 from caretally.facts.time_entry import RoleClass
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from datetime import date
 
     from caretally.facts.clinical import CarePlanFact
-    from caretally.facts.time_entry import TimeEntry
     from caretally.rules.context import Case
     from caretally.rules.time_credit import Credit
     from caretally.rules.view import ProgrammeView
@@ -72,13 +70,11 @@ def _reviewed(case: Case, plan: CarePlanFact, due: date) -> bool:
     """Whether the plan was changed, or worked on, on the day of the review or after it."""
     changed = _known_change(case, plan)
     return (changed is not None and changed >= due) or any(
-        "care-plan" in a.entry.activities and (day := _day(case, a.entry)) is not None and due <= day <= case.last_day
+        "care-plan" in a.entry.activities
+        and (day := a.entry.date_in(case.zone)) is not None
+        and due <= day <= case.last_day
         for a in case.entries
     )
-
-
-def _day(case: Case, entry: TimeEntry) -> date | None:
-    return entry.day or (local_date(entry.interval.start, case.zone) if entry.interval else None)
 
 
 def _outside_role(view: ProgrammeView, ledger: Credit) -> dict[str, str]:
