@@ -46,13 +46,15 @@ class CodeRule:
     """Last day on which the row holds; None for no end."""
     source: str = ""
 
+    def holds(self, on: date | None) -> bool:
+        """Whether the row is in force on a date (None: on any date)."""
+        return on is None or (
+            (self.valid_from is None or on >= self.valid_from) and (self.valid_to is None or on <= self.valid_to)
+        )
+
     def matches(self, coding: Coding, on: date | None) -> bool:
         """Whether a coding falls under this row on a date (None: on any date)."""
-        if coding.system != self.system:
-            return False
-        if on is not None and (
-            (self.valid_from is not None and on < self.valid_from) or (self.valid_to is not None and on > self.valid_to)
-        ):
+        if coding.system != self.system or not self.holds(on):
             return False
         if self.code is not None:
             return coding.code == self.code
@@ -61,6 +63,8 @@ class CodeRule:
         return self.pattern is not None and re.fullmatch(self.pattern, coding.code) is not None
 
 
+_REMEMBERED = 4096
+"""Codings whose rows a set keeps in mind."""
 _CATEGORY = 3
 """Length of an ICD-10-CM category, by which prefixes are found without trying them all."""
 
@@ -79,6 +83,8 @@ class CodeSet:
     _by_code: dict[Coding, tuple[CodeRule, ...]] = field(init=False, repr=False, compare=False)
     _by_category: dict[Coding, tuple[CodeRule, ...]] = field(init=False, repr=False, compare=False)
     _others: tuple[CodeRule, ...] = field(init=False, repr=False, compare=False)
+    _found: dict[Coding, tuple[CodeRule, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """The rows of the codings asked for so far; the same few are asked for again and again."""
 
     def __post_init__(self) -> None:
         codes: dict[Coding, tuple[CodeRule, ...]] = {}
@@ -99,12 +105,18 @@ class CodeSet:
 
     def contains(self, coding: Coding, on: date | None = None) -> bool:
         """Whether the set holds a coding on a date (None: on any date)."""
+        rows = self._found.get(coding)
+        if rows is None:
+            if len(self._found) >= _REMEMBERED:
+                self._found.clear()
+            rows = self._found[coding] = self._rows(coding)
+        return any(rule.holds(on) for rule in rows)
+
+    def _rows(self, coding: Coding) -> tuple[CodeRule, ...]:
+        """The rows that a coding falls under, on whatever date."""
         category = Coding(coding.system, _undotted(coding.code)[:_CATEGORY])
-        return any(
-            rule.matches(coding, on)
-            for rules in (self._by_code.get(coding, ()), self._by_category.get(category, ()), self._others)
-            for rule in rules
-        )
+        near = (*self._by_code.get(coding, ()), *self._by_category.get(category, ()), *self._others)
+        return tuple(rule for rule in near if rule.matches(coding, None))
 
     def first(self, codings: Iterable[Coding], on: date | None = None) -> Coding | None:
         """Return the first of the codings that the set holds, in their order."""

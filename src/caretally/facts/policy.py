@@ -185,6 +185,10 @@ class PolicyBook:
     sites: Mapping[str, Switches] = field(default_factory=dict)
     """``[site.NAME.policy]`` of the configuration, by site name."""
     flags: Switches = Switches(source="flag")
+    _known: dict[tuple[str | None, str, ZoneInfo | None], EffectivePolicy] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """What was worked out already, by payer file (None: none fits), site and its zone: it is asked for each patient."""
 
     def payer_of(self, coverage: CoverageFact | None) -> PayerPolicy | None:
         """Return the payer file whose `match` fits a coverage; None when none does."""
@@ -205,6 +209,12 @@ class PolicyBook:
             pydantic.ValidationError: an override is not valid; `tables` has refused it at start already.
         """
         found = self.payer_of(coverage)
+        key = (None if found is None else found.name, site.name, site.zone)
+        if key not in self._known:
+            self._known[key] = self._effective(found, site)
+        return self._known[key]
+
+    def _effective(self, found: PayerPolicy | None, site: Site) -> EffectivePolicy:
         payer = found or self.payers[self.default_payer]
         values: dict[str, Any] = {}
         origins: dict[str, str] = {}
