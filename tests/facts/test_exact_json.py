@@ -65,6 +65,22 @@ class TestDumps:
         assert same(exact_json.loads(exact_json.dumps(document)), document)
 
 
+class TestRewrite:
+    @given(documents)
+    def test_it_writes_what_was_read_as_dumps_does(self, document: object) -> None:
+        read = exact_json.loads(exact_json.dumps(document))
+        assert exact_json.rewrite(read) == exact_json.dumps(read)
+
+    @pytest.mark.parametrize("text", [b"[60.50]", b"[1E-7]", b"[18446744073709551616]", b"[-9223372036854775809,0.10]"])
+    def test_each_digit_stays_also_of_numbers_that_no_processor_holds(self, text: bytes) -> None:
+        assert exact_json.rewrite(exact_json.loads(text)) == text
+        assert exact_json.dumps(exact_json.loads(text)) == text
+
+    def test_what_is_not_json_is_refused_by_name(self) -> None:
+        with pytest.raises(TypeError, match="set is not JSON"):
+            exact_json.rewrite({"value": {1, 2}})
+
+
 class TestLoads:
     def test_fractions_become_decimals_and_whole_numbers_stay(self) -> None:
         assert same(exact_json.loads(b"[60.50, 1.0e3, 7, true]"), [Decimal("60.50"), Decimal("1.0E+3"), 7, True])

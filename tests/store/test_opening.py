@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import select, text
+from sqlalchemy import Connection, select, text
 
 from caretally.errors import ConfigurationError, LockedError, WriteError
 from caretally.store import Store, StoreBinding, open_store, temporary_store
@@ -79,6 +79,18 @@ def test_sqlite_is_durable_and_checks_references(tmp_path: Path) -> None:
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
         }
     assert values == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 10_000}
+
+
+def test_a_writer_waits_for_the_disk_unless_what_it_writes_can_be_read_again(tmp_path: Path) -> None:
+    def waits(connection: Connection) -> bool:
+        return connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+
+    with opened(tmp_path / "s.sqlite") as store:
+        found = []
+        for may_be_lost in (True, False, True):
+            with store.writing(may_be_lost=may_be_lost) as connection:
+                found.append(waits(connection))
+    assert found == [False, True, False]
 
 
 def test_only_the_owner_reads_a_store(tmp_path: Path) -> None:

@@ -46,6 +46,15 @@ def test_two_processes_make_one_store(url: str) -> None:
     assert [process.wait(timeout=120) for process in processes] == [0, 0, 0]
 
 
+def test_a_writer_waits_for_the_disk_unless_what_it_writes_can_be_read_again(url: str) -> None:
+    with open_store(url, binding=BINDING, opened_at=AT) as store:
+        found = []
+        for may_be_lost in (True, False):
+            with store.writing(may_be_lost=may_be_lost) as connection:
+                found.append(connection.execute(text("SHOW synchronous_commit")).scalar())
+    assert found == ["off", "on"]
+
+
 def test_another_server_is_refused(url: str) -> None:
     open_store(url, binding=BINDING, opened_at=AT).close()
     other = StoreBinding(target="server:https://b.example/fhir", tenant="practice")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -94,6 +95,15 @@ def test_the_patients_of_a_month_and_the_practice_around_them(store: Store, tabl
     }
     assert (result.gaps, result.refused, result.chosen) == ([], {}, None)
     assert result.requests == len(small.requests) - 1  # the capability statement is not the pull's
+
+
+def test_numbers_are_kept_digit_for_digit(store: Store, tables: Tables, pull_request: Make) -> None:
+    small = SmallServer(practice())
+    numbers = {"length": Decimal("20.50"), "factor": Decimal("1E-7"), "serial": 123456789012345678901234567890}
+    small.keep({**small.held["Encounter/e1"], "extension": [{"url": "urn:x", **numbers}]})
+    pulled(small, store, tables, pull_request)
+    (body,) = (row.body for row in staging.of_types(store, "pull", ["Encounter"]) if row.resource_id == "e1")
+    assert b'"length":20.50,"factor":1E-7,"serial":123456789012345678901234567890' in body
 
 
 def test_only_the_patients_asked_for(store: Store, tables: Tables, pull_request: Make) -> None:

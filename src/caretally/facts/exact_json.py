@@ -15,6 +15,9 @@ import orjson
 PLAIN_DIGITS = 18
 """Numbers with up to this many digits on either side of the point are written without an exponent."""
 
+SMALLEST, LARGEST = -(2**63), 2**64 - 1
+"""Whole numbers that the library can write; others are written digit for digit by us."""
+
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -30,6 +33,21 @@ def dumps(document: Any) -> bytes:
         ValueError: for a Decimal that JSON cannot hold (NaN, infinity).
     """
     return orjson.dumps(_exact(document))
+
+
+def rewrite(document: Any) -> bytes:
+    """Write what `loads` gave, as `dumps` does and many times faster: the library walks, and stops at Decimals only.
+
+    Args:
+        document: as `loads` gave it, so that it can hold no float, which would be written without a word.
+
+    Raises:
+        TypeError, ValueError: see `dumps`.
+    """
+    try:
+        return orjson.dumps(document, default=_fragment)
+    except TypeError:
+        return dumps(document)  # a number of more than 64 bits, or something that `dumps` names
 
 
 def canonical(document: Any) -> bytes:
@@ -81,6 +99,12 @@ def _finite(number: Decimal) -> Decimal:
     return number
 
 
+def _fragment(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return orjson.Fragment(str(_finite(value)))
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
 def _exact(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _exact(item) for key, item in value.items()}
@@ -88,6 +112,8 @@ def _exact(value: Any) -> Any:
         return [_exact(item) for item in value]
     if isinstance(value, Decimal):
         return orjson.Fragment(str(_finite(value)))
+    if isinstance(value, int) and not SMALLEST <= value <= LARGEST:
+        return orjson.Fragment(str(value))
     if value is None or isinstance(value, str | int):
         return value
     if isinstance(value, float):

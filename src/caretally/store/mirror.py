@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -257,8 +258,11 @@ def waiting_slices(store: Store, mirror_id: str, phase: str) -> list[MirrorSlice
 def take_page(
     store: Store, mirror: Mirror, one: MirrorSlice, taken: Taken, *, next_link: str | None, done: bool
 ) -> None:
-    """Keep what a page brought together with the place from which to go on."""
-    with store.writing() as connection:
+    """Keep what a page brought together with the place from which to go on.
+
+    Both are gone together when the machine loses power, and the page is asked for again.
+    """
+    with store.writing(may_be_lost=True) as connection:
         _keep(connection, mirror, taken)
         values: dict[str, Any] = {"next_link": next_link, "pages": _s.c.pages + 1}
         if done:
@@ -337,7 +341,17 @@ def _keep(connection: Connection, mirror: Mirror, taken: Taken) -> None:
 def _upsert(connection: Connection, table: Table, rows: list[dict[str, Any]], *, changed: tuple[str, ...]) -> None:
     if not rows:
         return
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    text, names = _upsert_text(connection.dialect.name, table, tuple(rows[0]), changed)
+    # Past the library's own look at each value, which costs more than the database's work: all are text or bytes.
+    connection.exec_driver_sql(text, [tuple(row[name] for name in names) for row in rows] if names else rows)
+
+
+@lru_cache
+def _upsert_text(
+    dialect_name: str, table: Table, columns: tuple[str, ...], changed: tuple[str, ...]
+) -> tuple[str, tuple[str, ...]]:
+    """Return the statement as its driver takes it, and the order of its values; none where they go by name."""
+    dialect = sqlite if dialect_name == "sqlite" else postgresql
     statement = dialect.insert(table)
     keys = list(table.primary_key.columns)
     if changed:
@@ -346,7 +360,8 @@ def _upsert(connection: Connection, table: Table, rows: list[dict[str, Any]], *,
         )
     else:
         statement = statement.on_conflict_do_nothing(index_elements=keys)
-    connection.execute(statement, rows)
+    made = statement.compile(dialect=dialect.dialect(), column_keys=list(columns))
+    return str(made), tuple(made.positiontup or ())
 
 
 def _note(

@@ -40,7 +40,7 @@ STORE_FILE = "caretally.sqlite"
 """Name of the store inside a folder."""
 
 BUSY_SECONDS = 10
-_WRITE = "caretally_write"
+_WRITE, _MAY_BE_LOST = "caretally_write", "caretally_may_be_lost"
 _WRITER_LOCK = 5_820_411_006  # any number, the same in every release
 _POSTGRESQL = {
     "connect_timeout": BUSY_SECONDS,
@@ -91,10 +91,19 @@ class Store:
                 yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """Give a connection for writing; all of it is kept at the end, or nothing after an error."""
-        with self.engine.connect().execution_options(**{_WRITE: True}) as connection, connection.begin():
+    def writing(self, *, may_be_lost: bool = False) -> Iterator[Connection]:
+        """Give a connection for writing; all of it is kept at the end, or nothing after an error.
+
+        Args:
+            may_be_lost: do not wait for the disk, for what can be read again from where it came. Whatever ends the
+                process, it is kept; when the machine itself loses power, the last of these commits may be gone, all
+                of each, and never one that a commit without this followed.
+        """
+        options = {_WRITE: True, _MAY_BE_LOST: may_be_lost}
+        with self.engine.connect().execution_options(**options) as connection, connection.begin():
             if connection.dialect.name == "postgresql":
+                if may_be_lost:
+                    connection.execute(text("SET LOCAL synchronous_commit TO off"))
                 # One writer after the other, as in a file: numbers that are counted on stay without gaps and copies.
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _WRITER_LOCK})
             yield connection
@@ -302,7 +311,11 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     # A writer takes its lock at once: taking it in the middle would fail without waiting.
-    write = connection.get_execution_options().get(_WRITE, False)
+    options = connection.get_execution_options()
+    write = options.get(_WRITE, False)
+    if write:
+        # Not for good: the pool gives this connection to the next writer, whatever that one needs.
+        connection.exec_driver_sql(f"PRAGMA synchronous={'NORMAL' if options.get(_MAY_BE_LOST, False) else 'FULL'}")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 

@@ -30,7 +30,7 @@ def read_body(body: bytes) -> Any:
 
 def write_body(resource: Mapping[str, Any]) -> bytes:
     """Write a resource that `read_body` gave, digit for digit."""
-    return exact_json.dumps(resource)
+    return exact_json.rewrite(resource)
 
 
 def own_id(resource: Mapping[str, Any]) -> str | None:
@@ -47,7 +47,9 @@ def patient_of(resource: Mapping[str, Any], kind: ResourceType) -> str | None:
     if kind.name == "Patient":
         return f"Patient/{resource['id']}"
     for element in kind.patient_elements:
-        for reference in _references(resource, element.split(".")):
+        found = resource.get(element)
+        # Nearly always one reference right there; everything else takes the long way.
+        for reference in (found,) if isinstance(found, dict) else _references(resource, element.split(".")):
             target = target_of(reference)
             if target.type == "Patient" and target.key is not None:
                 return target.key
