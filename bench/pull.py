@@ -110,7 +110,8 @@ def smart_fetch_in(folder: Path) -> Contestant:
         idle_seconds, idle_processor, _ = timed([program, "--version"], sent)
         words = [program, "crawl", out, "--fhir-url", base, "--id-file", ids, "--no-compression"]
         seconds, processor, memory = timed([*words, "--type", ",".join(TYPES)], sent)
-        lines = sum(len(path.read_bytes().splitlines()) for path in out.glob("*.ndjson"))
+        pulled = (path for path in out.glob("*.ndjson") if path.name != "log.ndjson")
+        lines = sum(len(path.read_bytes().splitlines()) for path in pulled)
         return Measured(seconds - idle_seconds, int(sent.read_text()), lines, processor - idle_processor, memory)
 
     return run

@@ -8,8 +8,10 @@ import random
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -17,10 +19,20 @@ from tests.live.conftest import HapiFactory
 from tests.live.hapi_server import load
 from tests.sync.practices import golden, together
 
+from caretally.facts.calendar import ServiceMonth
+from caretally.fhir import FhirServer, ServerSettings
+from caretally.store import StoreBinding, open_store, runs, staging
+from caretally.sync.mirroring import plan, windows
+from caretally.sync.mirroring.plan import Plan, Planned
+from caretally.sync.pulling import Narrowing, PullRequest, types_to_read
+from caretally.sync.sources.server import ServerSource
+from caretally.tables import load_tables
+
 CASES = ("G02", "G11", "G36", "G39")
 COPIES = int(os.environ.get("CARETALLY_PULL_COPIES", "50"))
 """Copies of the four cases: 200 patients in `make test`; `make prove` takes more."""
 KILLS = 10
+AT = "2025-02-10T09:00:00Z"
 
 
 def command(*words: str, state: Path, **environment: str) -> subprocess.Popen[str]:
@@ -76,6 +88,65 @@ def test_search_and_export_bring_the_same_and_a_second_round_reads_little(practi
     third = synced(practice, tmp_path / "search", "--by", "search")
     assert third["months"][0]["patients"]["decided"] == 1
     assert answers(tmp_path / "search")["Patient/s0-g39-pat"][0] == "billable"
+
+
+def test_windows_of_changes_hold_everything_once(practice: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(windows, "WINDOW", timedelta(seconds=1))
+    with FhirServer(ServerSettings(base_url=practice)) as server:
+
+        def found(*asked: tuple[str, str]) -> list[str]:
+            return [one["id"] for page in server.search("Encounter", asked, fresh=True) for one in page.resources]
+
+        whole = sorted(found())
+        (first, *_), (last, *_) = (
+            next(iter(server.search("Encounter", [("_sort", order), ("_count", "1")]))).resources
+            for order in ("_lastUpdated", "-_lastUpdated")
+        )
+        since = datetime.fromisoformat(first["meta"]["lastUpdated"]).astimezone(UTC).isoformat(timespec="seconds")
+        cut = windows.windows(since, last["meta"]["lastUpdated"])
+        rows = [found(*one[1]["variants"][0]) for one in changes_of("Encounter", server, since, cut)]
+    assert len(cut) > 1
+    assert sorted(name for row in rows for name in row) == whole
+
+
+def changes_of(kind: str, server: FhirServer, since: str, cut: list[windows.Window]) -> list[Planned]:
+    tables = load_tables()
+    types = {one.name: one for one in tables.resource_types if one.name == kind}
+    planner = Plan(server=server, terminology=tables.terminology, types=types, months=[ServiceMonth(2025, 1)])
+    return planner.changes(since, cut[-1][0])
+
+
+def test_what_comes_along_with_people_is_what_is_read_by_id(
+    practice: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with FhirServer(ServerSettings(base_url=practice)) as server:
+        assert "PractitionerRole:organization" in server.capabilities().resource("PractitionerRole").search_includes
+        along = pulled(server, tmp_path / "along")
+        monkeypatch.setattr(plan, "INCLUDES", {})
+        by_id = pulled(server, tmp_path / "by-id")
+    assert along[0] == by_id[0]
+    assert any(name.startswith("Organization/") for name, _ in along[0])
+    assert along[1] <= by_id[1]
+
+
+def pulled(server: FhirServer, folder: Path) -> tuple[list[tuple[str, bytes]], int]:
+    """What a pull of a few patients brings, and its requests."""
+    tables = load_tables()
+    request = PullRequest(
+        month=ServiceMonth(2025, 1),
+        zone=ZoneInfo("America/New_York"),
+        narrowing=Narrowing.of(patients=("s0-g02-pat", "s0-g39-pat")),
+        resource_types=types_to_read(tables),
+        progress=lambda _stage, _done, _total: None,
+    )
+    binding = StoreBinding(target="folder:x", tenant="x")
+    with open_store(folder / "store.sqlite", binding=binding, opened_at=AT) as store:
+        runs.begin_run(store, run_id="r", command="plan", service_month="2025-01", as_of="2025-02-10", started_at=AT)
+        runs.begin_pull(store, pull_id="p", run_id="r", source="x", service_month="2025-01", started_at=AT)
+        with staging.StagingWriter(store, "p", staging.SOURCE) as writer:
+            result = ServerSource(server=server, terminology=tables.terminology).pull(request, writer)
+        rows = staging.of_types(store, "p", list(result.read))
+    return sorted((row.reference, row.body) for row in rows), result.requests
 
 
 FAILPOINTS = ("mirror:page-read", "mirror:page-kept", "mirror:read", "sync:read", "sync:completed", "decided")

@@ -63,6 +63,8 @@ class SmallServer:
         self.refused_parameters: set[str] = set()
         self.ignored_parameters: set[str] = set()
         self.types = list(TYPES)
+        self.includes: dict[str, str] = {}
+        """Offered for _include: ``PractitionerRole:organization`` and the element that it follows."""
         self.transaction_offered = transaction
         self.update_create: bool | None = True
         self.client_ids = True
@@ -152,7 +154,14 @@ class SmallServer:
         }
         rest = {
             "mode": "server",
-            "resource": [{"type": name, **capability} for name in self.types],
+            "resource": [
+                {
+                    "type": name,
+                    **capability,
+                    "searchInclude": [one for one in self.includes if one.startswith(f"{name}:")],
+                }
+                for name in self.types
+            ],
             "interaction": [{"code": "transaction"}] if self.transaction_offered else [],
         }
         return {"resourceType": "CapabilityStatement", "fhirVersion": "4.0.1", "rest": [rest]}
@@ -172,7 +181,16 @@ class SmallServer:
             {"fullUrl": f"{BASE}/{kind}/{one['id']}", "resource": one, "search": {"mode": "match"}}
             for one in found[start : start + self.page]
         ]
+        elements = [self.includes[value] for name, value in used if name == "_include" and value in self.includes]
+        entries += self.along([entry["resource"] for entry in entries], elements)
         return answer(200, {"resourceType": "Bundle", "type": "searchset", "link": links, "entry": entries})
+
+    def along(self, matches: list[dict[str, Any]], elements: list[str]) -> list[dict[str, Any]]:
+        """What some resources refer to by some elements, as entries."""
+        values = [one[element] for one in matches for element in elements if element in one]
+        references = {v["reference"] for value in values for v in (value if isinstance(value, list) else [value])}
+        held = [self.held[name] for name in sorted(references & self.held.keys())]
+        return [{"resource": one, "search": {"mode": "include"}} for one in held]
 
     def matching_all(self, kind: str, used: list[tuple[str, str]]) -> list[dict[str, Any]]:
         return [one for one in self.held.values() if one["resourceType"] == kind and self.fits(one, kind, used)]

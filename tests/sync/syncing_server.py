@@ -79,7 +79,12 @@ class SyncingServer(SmallServer):
     def matches(self, one: dict[str, Any], kind: str, name: str, values: list[str]) -> bool:
         if name == "_lastUpdated":
             changed = self.changed[f"{kind}/{one['id']}"].replace(microsecond=0)
-            return all(changed >= datetime.fromisoformat(value.removeprefix("ge")) for value in values)
+            return all(
+                changed < datetime.fromisoformat(value.removeprefix("lt"))
+                if value.startswith("lt")
+                else changed >= datetime.fromisoformat(value.removeprefix("ge"))
+                for value in values
+            )
         return super().matches(one, kind, name, values)
 
     def start(self, request: httpx.Request) -> httpx.Response:

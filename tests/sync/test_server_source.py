@@ -142,6 +142,53 @@ def test_many_patients_are_asked_for_in_lists(store: Store, tables: Tables, pull
     assert result.read["Patient"] == 120
 
 
+INCLUDES = {
+    "PractitionerRole:organization": "organization",
+    "PractitionerRole:location": "location",
+    "Organization:partof": "partOf",
+}
+
+
+def test_what_people_work_at_comes_along_where_the_server_offers_it(
+    store: Store, tables: Tables, pull_request: Make
+) -> None:
+    place = of("Location", "room")
+    role = of("PractitionerRole", "r3", practitioner={"reference": "Practitioner/P1"})
+    rows = [*practice(), place, {**role, "location": [{"reference": "Location/room"}]}]
+    plain, offering = SmallServer(rows, page=50), SmallServer(rows, page=50)
+    pulled(plain, store, tables, pull_request)
+    kinds = sorted(staging.count_by_type(store, "pull"))
+    wanted = {row.reference: row.body for row in staging.of_types(store, "pull", kinds)}
+    with store.writing() as connection:
+        connection.exec_driver_sql("DELETE FROM staged_resource")
+    offering.includes = INCLUDES
+    pulled(offering, store, tables, pull_request)
+    assert {row.reference: row.body for row in staging.of_types(store, "pull", kinds)} == wanted
+    assert {"Location/room", "Organization/parent"} <= wanted.keys()
+    assert not any("_include" in one for one in plain.asked())
+    asked = [one for one in offering.asked() if "_include" in one]
+    assert asked
+    assert all(one.startswith(("/PractitionerRole", "/Organization")) for one in asked)
+    assert len(offering.requests) < len(plain.requests)
+
+
+@pytest.mark.parametrize("refuses", [True, False])
+def test_what_does_not_come_along_against_the_servers_word_is_asked_for(
+    store: Store, tables: Tables, pull_request: Make, *, refuses: bool
+) -> None:
+    small = SmallServer(practice(), page=50)
+    small.includes = INCLUDES
+    if refuses:
+        small.refused_parameters = {"_include"}
+    else:
+        small.ignored_parameters = {"_include"}
+    result = pulled(small, store, tables, pull_request)
+    assert {"Organization/o", "Organization/parent", "PractitionerRole/r2"} <= held(
+        store, "Organization", "PractitionerRole"
+    )
+    assert result.gaps == []
+
+
 def test_a_server_that_takes_no_lists_is_asked_one_by_one(store: Store, tables: Tables, pull_request: Make) -> None:
     small = SmallServer(practice())
 

@@ -139,16 +139,48 @@ def test_a_resource_that_went_back_in_time_is_found(small: SyncingServer, tmp_pa
 def test_a_server_that_does_not_search_by_time_is_compared_in_full(
     small: SyncingServer, tmp_path: Path, run_values: Values
 ) -> None:
+    run_values = seldom_in_full(run_values)
     small.ignored_parameters = {"_lastUpdated"}
     sync(small, tmp_path, run_values, by="search")
     small.refused_parameters = {"_lastUpdated"}
     patient = late_minutes(small)
     before = answers(tmp_path)
-    small.now += timedelta(hours=1)
+    small.now += timedelta(days=3)  # several windows, and everything is read once all the same
     report = sync(small, tmp_path, run_values, by="search")
     assert report.mode == "changes"
     assert decided(report) == (1, 3)
     assert {name for name, row in answers(tmp_path).items() if row != before[name]} == {patient}
+    whole = [one for one in small.asked() if one.startswith("/Encounter?patient=")]
+    assert len(whole) == len(set(whole)) * 2  # the first reading, and this one
+
+
+def seldom_in_full(values: Values) -> Values:
+    """Everything is read anew once in half a year."""
+    configuration = values["configuration"]
+    seldom = configuration.sync.model_copy(update={"reconcile_hours": 4_000.0})
+    return {**values, "configuration": configuration.model_copy(update={"sync": seldom})}
+
+
+@pytest.mark.parametrize("days", [0, 3, 90])
+def test_changes_are_read_in_windows_and_none_is_lost_between_them(
+    small: SyncingServer, tmp_path: Path, run_values: Values, days: int
+) -> None:
+    run_values = seldom_in_full(run_values)
+    sync(small, tmp_path, run_values)
+    began, before = small.now, answers(tmp_path)
+    patient = late_minutes(small)
+    # Every resource changed at another hour of the time since, also at the very edges of the windows.
+    names = sorted(small.held)
+    small.now = began + timedelta(days=days, hours=1)
+    for number, name in enumerate(names):
+        small.changed[name] = began + timedelta(hours=number % (24 * days + 1))
+    report = sync(small, tmp_path, run_values)
+    assert report.mode == "changes"
+    asked = [one for one in small.asked() if one.startswith("/Encounter?_lastUpdated")]
+    assert len(asked) == min(days + 1, 31)
+    assert sum("lt" in one for one in asked) == len(asked) - 1
+    assert {name for name, row in answers(tmp_path).items() if row != before[name]} == {patient}
+    assert report.held == sync(small, tmp_path, run_values, full=True).held
 
 
 def test_a_new_patient_comes_with_everything(small: SyncingServer, tmp_path: Path, run_values: Values) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from caretally.errors import CaretallyError, IncompletePullError
 from caretally.fhir.searching import LONGEST_ADDRESS, WarningKind
+from caretally.sync.mirroring.plan import INCLUDES
 from caretally.sync.resources import own_id, patient_of
 
 if TYPE_CHECKING:
@@ -144,7 +145,8 @@ class SearchChecks:
                 fix="ask for _lastUpdated, or read changes by export",
             )
         else:
-            self.findings.ok("search-by-change", "_lastUpdated works: `caretally sync` reads only what changed")
+            found = "_lastUpdated works: `caretally sync` reads only what changed, in windows of a day"
+            self.findings.ok("search-by-change", found)
 
     def _by_post(self, patients: Sequence[str]) -> None:
         check = "search-by-post"
@@ -218,11 +220,23 @@ class SearchChecks:
             self.findings.ok("totals", f"{page.total} patients on the server")
 
     def _includes(self) -> None:
-        offered = sum(bool(one.search_includes) for one in self.capabilities.resources.values())
-        self.findings.ok(
-            "includes",
-            f"offered for {offered} types; not needed: the practice is read by id once, not with every patient",
-        )
+        used = {name: self.plan.includes(name) for name in INCLUDES if name in self.plan.types}
+        values = [value for parameters in used.values() for _, value in parameters]
+        if not values:
+            found = "none offered that would help: organizations and places are read by id, a round of requests more"
+            self.findings.ok("includes", found)
+            return
+        for name, parameters in used.items():
+            page = self._first(name, parameters) if parameters else None
+            if isinstance(page, str):
+                self.findings.warn(
+                    "includes",
+                    f"{name} with {', '.join(value for _, value in parameters)} is offered and refused ({page})",
+                    means="organizations and places are read by id, after a request in vain",
+                    fix="nothing is lost",
+                )
+                return
+        self.findings.ok("includes", f"used: {', '.join(values)}; only of the practice, not with every patient")
 
     def _exports(self) -> None:
         offered = {

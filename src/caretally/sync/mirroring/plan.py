@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from caretally.billing import CLAIM_IDENTIFIER
+from caretally.sync.mirroring.windows import windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,6 +23,14 @@ if TYPE_CHECKING:
     from caretally.fhir.server import FhirServer
 
 PRACTICE_TYPES = ("Practitioner", "PractitionerRole", "Organization", "Location")
+INCLUDES = MappingProxyType(
+    {
+        "PractitionerRole": (("organization", "Organization"), ("location", "Location")),
+        "Organization": (("partof", "Organization"),),
+    }
+)
+"""By type: search parameter, and type that it leads to. Only of the practice: with patients' resources the same few
+people would come again on each page."""
 CHUNK = 50
 """Patients, or resources by id, of one search."""
 ACTIVITY_SETS = ("activities-counted", "activities-not-counted")
@@ -131,10 +141,18 @@ class Plan:
             parameter = (str(kind.patient_search), ",".join(one.partition("/")[2] for one in patients))
         return kind.name, {"variants": [[parameter]], "patients": list(patients)}
 
-    def changes(self, since: str) -> list[Planned]:
-        """Plan what changed since an instant, type by type, whoever it is about."""
-        asked = [[("_lastUpdated", f"ge{since}")]]
-        return [(name, {"variants": asked, "since": since}) for name in self.held_types()]
+    def changes(self, since: str, until: str | None = None) -> list[Planned]:
+        """Plan what changed since an instant, type by type and window by window, whoever it is about.
+
+        Args:
+            since: ISO 8601.
+            until: about now; see `windows`.
+        """
+        planned: list[Planned] = []
+        for begin, end in windows(since, until):
+            asked = [("_lastUpdated", f"ge{begin}"), *([] if end is None else [("_lastUpdated", f"lt{end}")])]
+            planned += [(name, {"variants": [asked], "since": since}) for name in self.held_types()]
+        return planned
 
     def held_types(self) -> list[str]:
         """Return the types that a reading holds: about patients, and of the practice."""
@@ -153,13 +171,26 @@ class Plan:
         for name in PRACTICE_TYPES:
             ids = [one.partition("/")[2] for one in references if one.startswith(f"{name}/")]
             if name in self.types:
-                planned += [(name, {"variants": [[("_id", ",".join(chunk))]]}) for chunk in chunks(ids)]
+                planned += [self._with_includes(name, ("_id", ",".join(chunk))) for chunk in chunks(ids)]
         people = [one for one in references if one.startswith("Practitioner/")]
         if "PractitionerRole" in self.types:
             planned += [
-                ("PractitionerRole", {"variants": [[("practitioner", ",".join(chunk))]]}) for chunk in chunks(people)
+                self._with_includes("PractitionerRole", ("practitioner", ",".join(chunk))) for chunk in chunks(people)
             ]
         return planned
+
+    def includes(self, name: str) -> Parameters:
+        """Return what may come along with a search of a type: only what the server says that it offers.
+
+        What does not come, against the server's word, is asked for by its id as everywhere else.
+        """
+        offered = self.server.capabilities().resource(name).search_includes
+        values = [(f"{name}:{parameter}", target) for parameter, target in INCLUDES.get(name, ())]
+        return [("_include", value) for value, target in values if value in offered and target in self.types]
+
+    def _with_includes(self, name: str, asked: tuple[str, str]) -> Planned:
+        included = self.includes(name)
+        return name, {"variants": [[asked, *included], [asked]] if included else [[asked]]}
 
 
 def chunks(items: Sequence[str]) -> Iterator[Sequence[str]]:

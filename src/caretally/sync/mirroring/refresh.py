@@ -81,7 +81,7 @@ class Refresh:
         self.request.progress("finding patients", 0, None)
         self._find()
         if self.mirror.mode == "changes" and not self._planned(CHANGES):
-            self._plan_slices(CHANGES, self._plan.changes(str(self.mirror.held_up_to)))
+            self._plan_slices(CHANGES, self._plan.changes(str(self.mirror.held_up_to), self.mirror.server_began_at))
         self._run(CHANGES)
         self.people()
         self.practice()

@@ -27,7 +27,7 @@ from caretally.store.mirror import Taken
 from caretally.store.runs import Gap
 from caretally.sync.failpoints import failpoint
 from caretally.sync.mirroring.intake import PageIntake
-from caretally.sync.mirroring.plan import CHANGES, FACTS, FIND, PEOPLE, PRACTICE_TYPES, PRICES, Plan
+from caretally.sync.mirroring.plan import CHANGES, FACTS, FIND, PEOPLE, PRACTICE, PRACTICE_TYPES, PRICES, Plan
 from caretally.sync.mirroring.qualifying import may_qualify
 from caretally.sync.resources import own_id, patient_of
 
@@ -83,6 +83,8 @@ class SliceReader:
     _writing: threading.Lock = field(default_factory=threading.Lock)
     _one_by_one: set[str] = field(default_factory=set)
     _forbidden: set[str] = field(default_factory=set)
+    _compared: set[str] = field(default_factory=set)
+    """Types that are compared in full, because the server cannot tell what changed."""
 
     def read(self, one: MirrorSlice) -> None:
         """Read a slice to its end, or note what it cannot bring.
@@ -91,7 +93,7 @@ class SliceReader:
             SourceError, IncompletePullError: something that concerns the whole server, or nobody knows who is missing.
             StoppedError: another thread asked to stop.
         """
-        if one.resource_type in self._forbidden:
+        if one.resource_type in self._forbidden or ("since" in one.document and one.resource_type in self._compared):
             self._end(one)
         elif one.phase == FACTS and len(one.document["patients"]) > 1 and one.resource_type in self._one_by_one:
             self._split(one)
@@ -157,6 +159,9 @@ class SliceReader:
             return Taken(people=self._found(one.resource_type, page.resources))
         if one.document.get("only_people"):
             return Taken(people={f"Patient/{name}" for row in page.resources if (name := own_id(row)) is not None})
+        if one.phase == PRACTICE:
+            along = [row for row in page.included if row["resourceType"] in PRACTICE_TYPES]
+            return intake.take([*page.resources, *along])
         return intake.take(page.resources)
 
     def _found(self, name: str, resources: Iterable[dict[str, Any]]) -> set[str]:
@@ -215,6 +220,9 @@ class SliceReader:
             planned = self.plan.facts(people, [one.resource_type])
         phase = FACTS if self.plan.types[one.resource_type].patient_search is not None else one.phase
         with self._writing:
+            if one.resource_type in self._compared:
+                planned = []  # the server refused another window of the same type at the same time
+            self._compared.add(one.resource_type)
             mirrors.plan_slices(
                 self.store,
                 self.mirror.id,
