@@ -108,7 +108,7 @@ def smart_fetch_in(folder: Path) -> Contestant:
         ids, sent, out = work / "ids", work / "sent", work / "out"
         ids.write_text("".join(f"{patient_id(number)}\n" for number in range(count)))
         idle_seconds, idle_processor, _ = timed([program, "--version"], sent)
-        words = [program, "crawl", out, "--fhir-url", base, "--id-file", ids, "--no-compression"]
+        words: list[str | Path] = [program, "crawl", out, "--fhir-url", base, "--id-file", ids, "--no-compression"]
         seconds, processor, memory = timed([*words, "--type", ",".join(TYPES)], sent)
         pulled = (path for path in out.glob("*.ndjson") if path.name != "log.ndjson")
         lines = sum(len(path.read_bytes().splitlines()) for path in pulled)

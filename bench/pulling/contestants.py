@@ -130,7 +130,7 @@ def fetch_all(base: str, count: int, folder: Path) -> Counter[str]:
     def read(search: Search) -> tuple[str, int]:
         kind, parameters = search
         rows = client.resources(kind).search(**dict(parameters)).limit(PAGE).fetch_all()
-        files[kind].write("".join(json.dumps(one.serialize()) + "\n" for one in rows))
+        files[kind].write("".join(json.dumps(dict(one)) + "\n" for one in rows))
         return kind, len(rows)
 
     return _in_parallel(read, count)
@@ -160,7 +160,7 @@ def count_requests() -> list[int]:
             sent[0] += 1
             return _original(*given, **named)
 
-        owner.send = counted  # type: ignore[method-assign,assignment]
+        owner.send = counted  # type: ignore[method-assign]
     return sent
 
 

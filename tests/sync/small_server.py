@@ -177,12 +177,12 @@ class SmallServer:
         links = [{"relation": "self", "url": f"{BASE}/{kind}?{query}"}]
         if start + self.page < len(found):
             links.append({"relation": "next", "url": f"{BASE}/{kind}?{query}&offset={start + self.page}"})
+        matches = found[start : start + self.page]
         entries = [
-            {"fullUrl": f"{BASE}/{kind}/{one['id']}", "resource": one, "search": {"mode": "match"}}
-            for one in found[start : start + self.page]
+            {"fullUrl": f"{BASE}/{kind}/{one['id']}", "resource": one, "search": {"mode": "match"}} for one in matches
         ]
         elements = [self.includes[value] for name, value in used if name == "_include" and value in self.includes]
-        entries += self.along([entry["resource"] for entry in entries], elements)
+        entries += self.along(matches, elements)
         return answer(200, {"resourceType": "Bundle", "type": "searchset", "link": links, "entry": entries})
 
     def along(self, matches: list[dict[str, Any]], elements: list[str]) -> list[dict[str, Any]]:
