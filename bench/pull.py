@@ -40,7 +40,7 @@ NAMES = {
     "fetch_all": "fhirpy fetch_all()",
     "smart_fetch": "smart-fetch 1.0.3",
 }
-LOADED_AT_ONCE = 250
+LOADED_AT_ONCE, WARM_UP = 250, 100
 MEBIBYTE = 1024 * 1024
 COUNTS_REQUESTS = """
 import atexit, os, httpx
@@ -148,18 +148,19 @@ def main(patients: int, rounds: int, many: int) -> int:
 
 
 def in_turns(contestants: dict[str, Contestant], base: str, patients: int, rounds: int) -> dict[str, list[Measured]]:
-    """Everybody in each round, another one first each time; a first round warms the server up and is not counted."""
+    """Everybody in each round, another one first each time; a small round before warms everybody up."""
     found: dict[str, list[Measured]] = {name: [] for name in contestants}
     order = list(contestants)
     for number in range(rounds + 1):
-        turn = number % len(order)
+        turn, count = number % len(order), patients if number else min(patients, WARM_UP)
         for name in (*order[turn:], *order[:turn]):
             with tempfile.TemporaryDirectory() as folder:
-                measured = contestants[name](base, patients, Path(folder))
-            if measured.resources != patients * PER_PATIENT:
-                sys.exit(f"{NAMES[name]} pulled {measured.resources} resources of {patients * PER_PATIENT}")
+                measured = contestants[name](base, count, Path(folder))
+            if measured.resources != count * PER_PATIENT:
+                sys.exit(f"{NAMES[name]} pulled {measured.resources} resources of {count * PER_PATIENT}")
             if number:
                 found[name].append(measured)
+                print(f"round {number}: {NAMES[name]} {measured.seconds:.1f} s", file=sys.stderr, flush=True)
     return found
 
 

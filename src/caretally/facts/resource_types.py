@@ -16,6 +16,6 @@ class ResourceType:
     patient_search: str | None = None
     """Search parameter for the patient; None for resources of the practice."""
     date_search: str | None = None
-    """Search parameter that narrows by date, where narrowing is safe."""
+    """Search parameter by which the resources of a month are found; None: they are looked for whatever their date."""
     required: bool = False
     """Whether a server that does not offer the type cannot be used at all."""

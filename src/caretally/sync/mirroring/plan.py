@@ -77,7 +77,9 @@ class Plan:
         activities = tokens(rule for name in ACTIVITY_SETS for rule in self.terminology.set(name).rules)
         first, last = self.months[0].first_day, self.months[-1].last_day
         # A server reads a bare date in its own zone: one day more on either side loses nothing.
-        window = [("date", f"ge{first - timedelta(days=1)}"), ("date", f"le{last + timedelta(days=1)}")]
+        dates = [f"ge{first - timedelta(days=1)}", f"le{last + timedelta(days=1)}"]
+        by_date = self.types["Encounter"].date_search if "Encounter" in self.types else None
+        window = [] if by_date is None else [(by_date, value) for value in dates]
         planned = [
             self._narrow("Encounter", [("type", activities)], window),
             self._narrow("CarePlan", [("category", programmes)], []),
