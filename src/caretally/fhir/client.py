@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import ssl
 from functools import cache
 
@@ -15,6 +16,31 @@ from caretally.fhir.settings import ServerSettings  # noqa: TC001 -- small, and 
 CHATTY_LIBRARIES = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy")
 
 log = structlog.get_logger(__name__)
+
+_UNTRUSTED = (
+    "the server's certificate is not trusted; if the practice has a certificate authority of its own, give its "
+    "certificate as ca_file of [server]"
+)
+_OTHER_HOST = "the server's certificate is for another host; set base_url to the name that stands in it"
+_SERVER_FAULTS = {
+    9: "the server's certificate is not valid yet; check the clock of this machine",
+    10: "the server's certificate has expired; its administrator has to renew it",
+    62: _OTHER_HOST,
+    64: _OTHER_HOST,
+}
+"""By OpenSSL's number (X509_V_ERR_...)."""
+_OURS_MISSING = (
+    "the server asks for a client certificate; give it as client_certificate_file and client_key_file of [server]"
+)
+_OURS_REFUSED = (
+    "the server does not accept our client certificate; check client_certificate_file of [server]: whether it has "
+    "expired, and whether the server knows who signed it"
+)
+_WITHOUT_ONE = frozenset({"CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE"})
+_ALERT = re.compile(
+    r"(?<=ALERT_)(CERTIFICATE_REQUIRED|HANDSHAKE_FAILURE|BAD_CERTIFICATE|CERTIFICATE_[A-Z]+|UNKNOWN_CA|ACCESS_DENIED)"
+)
+"""What a server says of our certificate before it hangs up."""
 
 
 def http_client(settings: ServerSettings, http_transport: httpx.BaseTransport | None) -> httpx.Client:
@@ -57,14 +83,20 @@ def _tls(settings: ServerSettings) -> ssl.SSLContext:
             context = ssl.create_default_context(cafile=settings.ca_file)
         else:
             context = httpx.create_ssl_context(trust_env=False)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if settings.client_certificate:
-            context.load_cert_chain(*settings.client_certificate)
     except (OSError, ssl.SSLError) as error:
         raise ConfigurationError(
-            f"[server] ca_file or client_certificate cannot be used ({type(error).__name__}); wanted are readable PEM "
-            "files"
+            f"[server] ca_file cannot be used ({_why(error)}); wanted is a readable PEM file of certificates"
         ) from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if settings.client_certificate:
+        try:
+            # Without a password of ours OpenSSL would ask for one at the terminal, and wait.
+            context.load_cert_chain(*settings.client_certificate, password=b"")
+        except (OSError, ssl.SSLError, ValueError) as error:
+            raise ConfigurationError(
+                f"[server] client_certificate_file and client_key_file cannot be used ({_why(error)}); wanted are "
+                "readable PEM files that belong together, the key without a password"
+            ) from error
     if not settings.verify_certificate:
         log.warning("TLS certificates are not checked: verify_certificate is off")
         context.check_hostname = False
@@ -72,13 +104,21 @@ def _tls(settings: ServerSettings) -> ssl.SSLContext:
     return context
 
 
-def is_certificate_fault(error: BaseException | None) -> bool:
-    """Whether a connection failed because the server's certificate is not trusted."""
+def _why(error: Exception) -> str:
+    """Name a fault by its kind, and by OpenSSL's word for it."""
+    reason = getattr(error, "reason", None)
+    return f"{type(error).__name__}, {reason}" if isinstance(reason, str) else type(error).__name__
+
+
+def certificate_fault(error: BaseException | None) -> str | None:
+    """Say what to do when a connection failed for a certificate, the server's or ours; None: for another reason."""
     while error is not None:
         if isinstance(error, ssl.SSLCertVerificationError):
-            return True
+            return _SERVER_FAULTS.get(error.verify_code, _UNTRUSTED)
+        if isinstance(error, ssl.SSLError) and (found := _ALERT.search(str(error.reason))) is not None:
+            return _OURS_MISSING if found[0] in _WITHOUT_ONE else _OURS_REFUSED
         error = error.__cause__ or error.__context__
-    return False
+    return None
 
 
 def _nothing(_record: logging.LogRecord) -> bool:

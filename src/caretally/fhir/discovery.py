@@ -15,7 +15,7 @@ import httpx
 
 from caretally.fhir.address import parsed_address
 from caretally.fhir.body import ACCEPTED_ENCODINGS, parse_fhir_json, read_body
-from caretally.fhir.client import is_certificate_fault
+from caretally.fhir.client import certificate_fault
 from caretally.fhir.errors import (
     Exchange,
     ForeignAddressError,
@@ -125,10 +125,9 @@ def _document(settings: ServerSettings, client: httpx.Client, path: str, accept:
     except UnreadableAnswerError:
         return None
     except httpx.HTTPError as error:
-        if is_certificate_fault(error):
-            raise UntrustedServerError(
-                f"{exchange}: the server's certificate is not trusted; give its authority as ca_file of [server]"
-            ) from error
+        fault = certificate_fault(error)
+        if fault is not None:
+            raise UntrustedServerError(f"{exchange}: {fault}") from error
         raise ServerUnreachableError(
             f"{exchange}: the server cannot be reached ({type(error).__name__}); check base_url, network and proxy",
             exchange=exchange,

@@ -2,7 +2,7 @@
 
     SourceError (exit 4)
     ├── ServerUnreachableError      no answer came: name, connection, TLS, time-out, connection lost
-    ├── UntrustedServerError        the server's certificate is not trusted
+    ├── UntrustedServerError        the server's certificate is not trusted, or it does not trust ours
     ├── ForeignAddressError         an address outside the configured server; nothing was sent to it
     ├── RedirectRefusedError        the server points elsewhere; redirects are never followed
     ├── UnreadableAnswerError       an answer came that cannot be used
@@ -94,7 +94,7 @@ class ServerUnreachableError(SourceError):
 
 
 class UntrustedServerError(SourceError):
-    """The server's certificate is not trusted; nothing was sent."""
+    """The server's certificate is not trusted, or it does not accept ours; nothing was asked."""
 
 
 class ForeignAddressError(SourceError):

@@ -17,7 +17,7 @@ import httpx
 import structlog
 
 from caretally.fhir.body import ACCEPTED_ENCODINGS, parse_fhir_json, read_beginning, read_body
-from caretally.fhir.client import http_client, is_certificate_fault
+from caretally.fhir.client import certificate_fault, http_client
 from caretally.fhir.discovery import SmartEndpoints, checked_token_url, discover
 from caretally.fhir.errors import (
     Exchange,
@@ -235,11 +235,9 @@ class SmartCredentials:
                 )
                 return parse_fhir_json(body, response.headers.get("content-type", ""), exchange=answered, exact=False)
         except httpx.HTTPError as error:
-            if is_certificate_fault(error):
-                raise UntrustedServerError(
-                    f"{exchange}: the certificate of the token endpoint is not trusted; give the authority as ca_file "
-                    "of [server]"
-                ) from error
+            fault = certificate_fault(error)
+            if fault is not None:
+                raise UntrustedServerError(f"{exchange} (the token endpoint): {fault}") from error
             raise ServerUnreachableError(
                 f"{exchange}: the token endpoint cannot be reached ({type(error).__name__}); check network and proxy",
                 exchange=exchange,

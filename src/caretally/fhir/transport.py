@@ -13,7 +13,7 @@ import structlog
 
 from caretally.fhir.address import ServiceBase, origin_of
 from caretally.fhir.body import ACCEPTED_ENCODINGS, parse_fhir_json, read_beginning, read_body, write_body_to
-from caretally.fhir.client import http_client, is_certificate_fault
+from caretally.fhir.client import certificate_fault, http_client
 from caretally.fhir.credentials import Credentials, credentials_for
 from caretally.fhir.errors import (
     AuthenticationError,
@@ -287,13 +287,13 @@ class Transport:
 
     def _no_answer(self, error: httpx.HTTPError, exchange: Exchange) -> Exception:
         log.warning("fhir request got no answer", method=exchange.method, path=exchange.path, kind=type(error).__name__)
-        if is_certificate_fault(error):
-            return UntrustedServerError(
-                f"{exchange}: the server's certificate is not trusted; if the practice has a certificate authority of "
-                "its own, give it as ca_file of [server]"
-            )
+        fault = certificate_fault(error)
+        if fault is not None:
+            return UntrustedServerError(f"{exchange}: {fault}")
         sent = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.ProxyError)
         what = "the connection was lost before the answer was complete" if sent else "the server cannot be reached"
+        if isinstance(error, httpx.ProxyError):
+            what = f"the proxy lets nothing through ({str(error)[:3]})"
         if sent and isinstance(error, httpx.TimeoutException):
             what = f"no answer within {self.settings.timeout_seconds:g} s"
         return ServerUnreachableError(

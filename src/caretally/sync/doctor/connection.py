@@ -33,7 +33,10 @@ def check_connection(server: FhirServer, findings: Findings, now: Callable[[], d
         capabilities = server.capabilities()
     except UntrustedServerError as error:
         findings.fail(
-            "reachable", str(error), means="nothing can be read", fix="set ca_file of [server] to the authority's file"
+            "reachable",
+            str(error),
+            means="nothing can be read",
+            fix="set ca_file, client_certificate_file or base_url of [server], as it says",
         )
         return None
     except ServerUnreachableError as error:
