@@ -21,8 +21,8 @@ Resource = dict[str, Any]
 
 
 @lru_cache
-def tables() -> Tables:
-    return load_tables()
+def tables(*layers: str) -> Tables:
+    return load_tables(mapping_layers=layers)
 
 
 @lru_cache
@@ -49,15 +49,15 @@ def resources(name: str = "G02") -> list[Resource]:
     return found
 
 
-def context(found: list[Resource]) -> MappingContext:
+def context(found: list[Resource], *layers: str) -> MappingContext:
     practice = map_practice(
         [r for r in found if r.get("resourceType") in PRACTICE_TYPES],
-        views=tables().views,
-        terminology=tables().terminology,
+        views=tables(*layers).views,
+        terminology=tables(*layers).terminology,
     )
     return MappingContext(
-        views=tables().views,
-        terminology=tables().terminology,
+        views=tables(*layers).views,
+        terminology=tables(*layers).terminology,
         zone=ZoneInfo("America/New_York"),
         max_entry_minutes=240,
         practice=practice.practice,
@@ -65,9 +65,9 @@ def context(found: list[Resource]) -> MappingContext:
     )
 
 
-def mapped(found: list[Resource]) -> MappedPatient:
+def mapped(found: list[Resource], *layers: str) -> MappedPatient:
     own = [r for r in found if r.get("resourceType") not in PRACTICE_TYPES]
-    return map_patient("Patient/pat", own, context(found))
+    return map_patient("Patient/pat", own, context(found, *layers))
 
 
 def changed(kind: str, number: int, change: Callable[[Resource], object], name: str = "G02") -> list[Resource]:

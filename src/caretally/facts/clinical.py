@@ -28,6 +28,17 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RiskStatement(Fact):
+    """What a resource of its own (RiskAssessment, Flag) says about the risk of a condition (billing-rules 4.1)."""
+
+    significant: bool
+    start: date
+    """From this day on."""
+    end: date | None = None
+    """Last day; None while nothing else is said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConditionFact(Fact):
     """One diagnosis (Condition; billing-rules 4.1)."""
 
@@ -50,6 +61,8 @@ class ConditionFact(Fact):
     until_death: bool = False
     significant_risk: bool | None = None
     """Documented risk; None when not documented."""
+    risks: tuple[RiskStatement, ...] = ()
+    """What resources of their own say about the risk."""
     updated: date | None = None
     """Local date of `meta.lastUpdated`, when known."""
 

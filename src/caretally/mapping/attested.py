@@ -102,7 +102,9 @@ def _condition(condition: ConditionFact, last: list[DecisionRecord], used: list[
         if condition.significant_risk is not None and updated is not None and day is not None and updated > day:
             continue  # the record was brought up to date after the attestation
         used.append(one)
-        condition = replace(condition, significant_risk=one.value("value") == "yes")
+        # What a resource of its own said until then is overruled, too.
+        later = tuple(r for r in condition.risks if day is None or r.start > day)
+        condition = replace(condition, significant_risk=one.value("value") == "yes", risks=later)
     return condition
 
 

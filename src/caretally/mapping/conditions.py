@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 from caretally.facts.clinical import ConditionFact
 from caretally.facts.codes import ICD10CM
 from caretally.mapping.durations import unit_of, whole_months
+from caretally.mapping.risks import risk_statements
 from caretally.mapping.values import Refusal, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from datetime import date
 
+    from caretally.facts.clinical import RiskStatement
     from caretally.mapping.copies import Source
     from caretally.mapping.reading import Reading
     from caretally.mapping.values import Row
@@ -23,10 +26,13 @@ _VERIFICATION = frozenset({"unconfirmed", "provisional", "differential", "confir
 
 def conditions(reading: Reading) -> tuple[ConditionFact, ...]:
     """Build the conditions of a patient; one that was entered in error is none."""
-    return reading.facts("condition", lambda source, row: _condition(reading, source, row))
+    risks = risk_statements(reading)
+    return reading.facts("condition", lambda source, row: _condition(reading, source, row, risks))
 
 
-def _condition(reading: Reading, source: Source, row: Row) -> ConditionFact | None:
+def _condition(
+    reading: Reading, source: Source, row: Row, risks: Mapping[str, Sequence[RiskStatement]]
+) -> ConditionFact | None:
     terminology = reading.context.terminology
     clinical = _known(source, row, "clinical", _CLINICAL)
     verification = _known(source, row, "verification", _VERIFICATION)
@@ -55,6 +61,7 @@ def _condition(reading: Reading, source: Source, row: Row) -> ConditionFact | No
         expected_months=months,
         until_death=until_death,
         significant_risk=row.known_flag("significant_risk"),
+        risks=tuple(risks.get(source.reference, ())),
         updated=updated.first_day if updated else None,
     )
 

@@ -14,7 +14,7 @@ from caretally.facts.time_entry import RoleClass
 from caretally.mapping.context import ViewIndex
 from caretally.mapping.copies import settle_copies
 from caretally.mapping.prices import prices_of
-from caretally.mapping.references import npi_digits, target_of, tin_digits
+from caretally.mapping.references import Directory, npi_digits, target_of, tin_digits
 from caretally.mapping.report import Report
 from caretally.mapping.roles import RANK, role_class
 from caretally.mapping.values import Refusal
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from caretally.facts.practice import Attestation, Site
     from caretally.facts.prices import Price
     from caretally.mapping.copies import Source
+    from caretally.mapping.references import Target
     from caretally.mapping.values import Row
     from caretally.mapping.view import CompiledView
 
@@ -55,7 +56,7 @@ def map_practice(
     builder = _Builder(resources, views, terminology)
     organizations = {o.reference: o for o in builder.organizations()}
     practice = Practice(
-        practitioners={p.reference: p for p in builder.practitioners()},
+        practitioners={p.reference: p for p in builder.practitioners(organizations)},
         organizations=organizations,
         sites=sites,
         attestations=attestations,
@@ -127,9 +128,9 @@ class _Builder:
                 self.used.add(source.reference)
             yield from found
 
-    def practitioners(self) -> Iterator[Practitioner]:
-        """Yield everybody with all roles."""
-        assignments = self._assignments()
+    def practitioners(self, organizations: Mapping[str, Organization]) -> Iterator[Practitioner]:
+        """Yield everybody with all roles; a role may name its practitioner by NPI, its organization by identifier."""
+        assignments = self._assignments(organizations)
         seen: set[str] = set()
         for source, row in self._rows("practitioner"):
             try:
@@ -151,23 +152,25 @@ class _Builder:
                 self.report.take([issue])
             yield _person(reference, None, RoleClass.UNKNOWN, assignments)
 
-    def _assignments(self) -> dict[str, list[RoleAssignment]]:
+    def _assignments(self, organizations: Mapping[str, Organization]) -> dict[str, list[RoleAssignment]]:
         found: dict[str, list[RoleAssignment]] = {}
+        npis, directory = self._holders("practitioner", "npis"), Directory(Practice(organizations=organizations))
         for source, row in self._rows("practitioner_role"):
             try:
                 people = [target_of(o) for o in row.objects("practitioner")]
-                organization = next((target_of(o).key for o in row.objects("organization")), None)
+                places = [target_of(o) for o in row.objects("organization")]
                 codes, specialties = row.codings("role_codings"), row.codings("specialty_codings")
                 active = row.known_flag("active")
             except Refusal as refusal:
                 self.report.refuse(source, refusal)
                 continue
-            reference = self._practitioner(people[0].key if people else None, people)
+            reference = people[0].key or _only(people[0], npis) if people else None
             if reference is None:
                 wanted = "a reference to a Practitioner"
                 self.report.note(source, f"{source.type}.practitioner", "role-without-person", "none", wanted)
                 continue
             self.used.add(source.reference)
+            organization = places[0].key or directory.organization(places[0]) if places else None
             role = role_class(self.terminology, codes)
             if role is RoleClass.UNKNOWN:
                 role = role_class(self.terminology, specialties)
@@ -179,13 +182,20 @@ class _Builder:
             )
         return found
 
-    def _practitioner(self, key: str | None, targets: list[Any]) -> str | None:
-        """Return the Practitioner that a role names, also by NPI (``Practitioner?identifier=...``)."""
-        if key is not None or not targets or targets[0].identifier is None:
-            return key
-        npi = npi_digits(targets[0].identifier[1])
-        holders = [s.reference for s, row in self._rows("practitioner") if npi and npi in row.columns.get("npis", [])]
-        return holders[0] if len(holders) == 1 else None
+    def _holders(self, view: str, column: str) -> dict[str, list[str]]:
+        """Return who has each of the texts of a column; what cannot be read was refused where it is a fact."""
+        found: dict[str, list[str]] = {}
+        for source, row in self._rows(view):
+            for text in row.many(column):
+                if isinstance(text, str) and source.reference not in found.setdefault(text, []):
+                    found[text].append(source.reference)
+        return found
+
+
+def _only(target: Target, npis: Mapping[str, list[str]]) -> str | None:
+    """Return the one Practitioner with the NPI that a reference names; None where there is none or several."""
+    holders = npis.get(target.identifier[1].strip(), []) if target.identifier is not None else []
+    return holders[0] if len(holders) == 1 else None
 
 
 def _person(

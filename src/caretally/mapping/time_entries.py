@@ -97,7 +97,7 @@ class _Builder:
         performers = self._sound(lambda: self._performers(source, row), source, problems, ())
         attending = self._sound(lambda: self.reading.practitioners(row, "attending", source), source, problems, ())
         codings = self._sound(lambda: row.codings("codings"), source, problems, ())
-        activities = self._sound(lambda: row.texts("activities"), source, problems, ())
+        activities = self._sound(lambda: self._activities(row), source, problems, ())
         self._unknown_activities(source, activities)
         return TimeEntry(
             reference=source.reference,
@@ -257,6 +257,13 @@ class _Builder:
 
     def _programme(self, row: Row) -> str | None:
         return self.context.terminology.map("programme").target(row.codings("programme_codings"))
+
+    def _activities(self, row: Row) -> tuple[str, ...]:
+        """Return our activity codes, and those that the map gives for a site's own; one that it does not know stays."""
+        local = row.codings("activity_codings")
+        known = self.context.terminology.map("activity-local")
+        mapped = tuple(t for c in local if (t := known.target([c])) is not None)
+        return (*row.texts("activities"), *(mapped or (c.code for c in local)))
 
     def _unknown_activities(self, source: Source, activities: Iterable[str]) -> None:
         terminology = self.context.terminology

@@ -15,6 +15,7 @@ from caretally.facts.codes import ICD10CM, Coding
 from caretally.facts.reasons import Block, Hold
 from caretally.facts.time_entry import RoleClass
 from caretally.rules.conditions import active_in_month, disease
+from caretally.rules.contradictions import stated_risks
 from caretally.rules.enrolment import cases, prospective_case
 from caretally.rules.gates import GATES
 from caretally.rules.time_credit import credit
@@ -178,7 +179,7 @@ def triggers(case: Case) -> Iterator[Trigger]:
         if day is None or not _lately(day, today, DIAGNOSIS_DAYS) or not active_in_month(case, condition):
             continue
         cancer = condition.icd10cm is not None and cancers.contains(Coding(ICD10CM, condition.icd10cm), case.first_day)
-        if condition.significant_risk or cancer:
+        if stated_risks(case, condition) == {True} or cancer:
             yield Trigger(kind="new-high-risk-diagnosis", day=day, reference=condition.reference)
 
 

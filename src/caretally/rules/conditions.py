@@ -9,7 +9,7 @@ from caretally.facts.calendar import years_before
 from caretally.facts.codes import ICD10CM, Coding
 from caretally.facts.determination import Diagnosis
 from caretally.facts.reasons import Block, Hold
-from caretally.rules.contradictions import same_code, superseded_by
+from caretally.rules.contradictions import same_code, standing_risks, stated_risks, superseded_by
 
 if TYPE_CHECKING:
     from caretally.facts.clinical import CarePlanFact, ConditionFact
@@ -152,11 +152,11 @@ def _at_risk(
     needed = table.conditions_needed
 
     def risk(condition: ConditionFact) -> bool | None:
-        stated = {c.significant_risk for c in twins.get(condition.icd10cm or "", [condition])}
-        if {True, False} <= stated:
+        own = stated_risks(case, condition)
+        if len(own.union(*(stated_risks(case, c) for c in twins.get(condition.icd10cm or "", [condition])))) > 1:
             return None
-        if condition.significant_risk is not None:
-            return condition.significant_risk
+        if own:
+            return next(iter(own))
         assumed = condition.listed_chronic and case.policy.assume_risk_for_listed
         return True if assumed or (table.admission_shows_risk and _admitted(case, condition)) else None
 
@@ -177,10 +177,11 @@ def _at_risk(
 
     best = sorted((min(members, key=rank) for members in sure.values()), key=rank)
     coded = [c for c in best if c.icd10cm is not None]
+    papers = (risk.reference for c in best for risk in standing_risks(case, c))
     return ConditionFinding(
         diagnoses=tuple(Diagnosis(reference=c.reference, icd10cm=claim_code(case, c)) for c in coded[:MOST_DIAGNOSES]),
         reason=Block.DX_UNMAPPED if len(coded) < needed else None,
         found=f"{len(sure)} condition{'s' if len(sure) != 1 else ''} that qualify"
         + (f", {len(sure) - len(coded)} without an ICD-10-CM code" if len(coded) < len(sure) else ""),
-        evidence=tuple(c.reference for c in best),
+        evidence=tuple(dict.fromkeys((*(c.reference for c in best), *papers))),
     )

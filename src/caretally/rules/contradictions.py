@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date
 
-    from caretally.facts.clinical import ConditionFact
+    from caretally.facts.clinical import ConditionFact, RiskStatement
     from caretally.rules.context import Case
     from caretally.rules.view import Remark
 
@@ -64,8 +64,21 @@ def _conditions(case: Case) -> Iterator[Remark]:
             other = superseded_by(condition, members)
             assert other is not None  # noqa: S101 -- narrowed by the list above
             yield Notice.CONDITION_STATUS, "active and ended", tuple(sorted((condition.reference, other.reference)))
-        if {True, False} <= {c.significant_risk for c in members}:
+        if len({said for c in members for said in stated_risks(case, c)}) > 1:
             yield Notice.RISK_CONTRADICTED, "", tuple(sorted(c.reference for c in members))
+
+
+def standing_risks(case: Case, condition: ConditionFact) -> list[RiskStatement]:
+    """Return what resources of their own say about the risk as of the month: the latest; an earlier one is history."""
+    standing = [r for r in condition.risks if r.start <= case.last_day and (r.end is None or r.end >= case.first_day)]
+    latest = max((r.start for r in standing), default=None)
+    return [r for r in standing if r.start == latest]
+
+
+def stated_risks(case: Case, condition: ConditionFact) -> set[bool]:
+    """Return what the record says about the risk as of the month: nothing, one answer, or both, which is no answer."""
+    said = set() if condition.significant_risk is None else {condition.significant_risk}
+    return said | {r.significant for r in standing_risks(case, condition)}
 
 
 def same_code(case: Case) -> dict[str, list[ConditionFact]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from caretally.facts.determination import Evidence, GateResult, Trace
 from caretally.facts.intervals import Interval
 from caretally.facts.reasons import Hold
+from caretally.rules.contradictions import standing_risks
 from caretally.rules.coverages import in_force
 from caretally.rules.ladder import add_on_cap, last_service_date, lines_of
 from caretally.rules.pricing import is_facility, unit_price
@@ -15,7 +16,7 @@ from caretally.rules.rulings import chosen_programme, decisions_in_evidence
 from caretally.rules.selection import decision_level, is_elected, plan_revised
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from datetime import date
 
     from caretally.facts.determination import LedgerRow
@@ -39,6 +40,7 @@ def evidence_of(decision: Decision) -> Evidence:
     # What each programme needs comes first: a claim has room for twelve.
     needed = [d for j in rests_on for d in j.view.conditions.diagnoses[: j.view.table.conditions_needed]]
     diagnoses = tuple(dict.fromkeys((*needed, *(d for j in rests_on for d in j.view.conditions.diagnoses))))
+    others |= dict.fromkeys(_risk_papers(case, {d.reference for d in diagnoses}))
     coverage = case.coverage.reference if case.coverage else None
     # Only those that say their place: copies have none, and one that the first displaces pays nothing.
     behind = tuple(c.reference for c in case.other_coverages if c.order is not None and c not in case.rivals)
@@ -61,11 +63,20 @@ def _consent(judged: Judged) -> str | None:
     return judged.view.consent.consent.reference if judged.view.consent.consent else None
 
 
+def _risk_papers(case: Case, conditions: Collection[str]) -> Iterable[str]:
+    """Yield the resources of their own that stated the risk of conditions."""
+    for condition in case.facts.conditions:
+        if condition.reference in conditions:
+            yield from (risk.reference for risk in standing_risks(case, condition))
+
+
 def _versions(case: Case) -> Iterable[tuple[str, str | None]]:
     facts = case.facts
     for group in (facts.consents, facts.care_plans, facts.visits, facts.coverages, facts.conditions):
         for fact in group:
             yield fact.reference, fact.version
+    for condition in facts.conditions:
+        yield from ((risk.reference, risk.version) for risk in condition.risks)
     for entry in facts.entries:
         yield entry.reference, entry.version
 

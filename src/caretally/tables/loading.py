@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from caretally.errors import TableError
 from caretally.facts.time_entry import RoleClass
 from caretally.tables.claim_checks import read_claim_checks
+from caretally.tables.layers import layer_names, read_layers
 from caretally.tables.locate import data_path, display_name
 from caretally.tables.payers import read_payers
 from caretally.tables.reading import nearest
@@ -17,7 +18,7 @@ from caretally.tables.resource_types import read_resource_types
 from caretally.tables.services import ServiceFiles, read_services
 from caretally.tables.switches import read_switches
 from caretally.tables.terminology import read_terminology
-from caretally.tables.views import read_views, view_files
+from caretally.tables.views import base_views, read_views
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -53,6 +54,7 @@ CODE_SETS = (
     "inpatient-class",
     "never-chronic",
     "no-known-allergy",
+    "risk-outcome",
     "role-clinical-staff",
     "role-community-health-worker",
     "role-non-clinical",
@@ -61,7 +63,15 @@ CODE_SETS = (
     "separately-billed",
 )
 """Value sets that mapping and rules look things up in; the sets of conflicts are named in their table."""
-CODE_MAPS = ("condition-groups", "programme", "role-local", "snomed-to-icd10cm", "visit-to-initiating")
+CODE_MAPS = (
+    "activity-local",
+    "condition-groups",
+    "programme",
+    "risk-level",
+    "role-local",
+    "snomed-to-icd10cm",
+    "visit-to-initiating",
+)
 """Concept maps that the mapping looks things up in."""
 
 
@@ -104,7 +114,7 @@ def load_tables(
         extra_payers: payer files of a site, or folders of them; one with a shipped name takes its place.
         extra_terminology: ValueSets and ConceptMaps of a site, or folders of them; one with a shipped name adds to it.
         extra_localities: geographic indices of a site, in the form of services/localities.toml.
-        mapping_layers: subfolders of mappings/views, or folders elsewhere, whose views are added.
+        mapping_layers: names of layers (subfolders of views and terminology), or folders elsewhere.
 
     Raises:
         TableError: naming file, table, row and key, what was found and what is wanted.
@@ -120,9 +130,14 @@ def load_tables(
         payments=root / "payments.toml",
         extra_localities=extra_localities,
     )
-    terminology_files = sorted(root.glob("terminology/*.json")), _files(extra_terminology, ".json")
+    layers = read_layers(root, mapping_layers)
+    terminology_files = (
+        sorted(root.glob("terminology/*.json")),
+        *(layer.terminology for layer in layers),
+        _files(extra_terminology, ".json"),
+    )
     payer_files = sorted(root.glob("payers/*.toml")), _files(extra_payers, ".toml")
-    views = view_files(root / "views", mapping_layers)
+    views = [*base_views(root / "views"), *(path for layer in layers for path in layer.views)]
     resources, checks = root / "resources.toml", root / "claim-checks.toml"
     switches = root / "switches.toml"
     files = sorted(
@@ -162,12 +177,12 @@ def tables_for(configuration: Configuration) -> Tables:
         TableError: naming file, table, row and key.
     """
     mapping = configuration.mapping
-    shipped = data_path("mappings") / "views"
+    shipped = layer_names(data_path("mappings"))
     roles = [mapping.role_map] if mapping.role_map is not None else []
     return load_tables(
         extra_terminology=[configuration.path(name) for name in (*roles, *mapping.terminology)],
         extra_localities=[configuration.path(name) for name in mapping.localities],
-        mapping_layers=[name if (shipped / name).is_dir() else str(configuration.path(name)) for name in mapping.use],
+        mapping_layers=[name if name in shipped else str(configuration.path(name)) for name in mapping.use],
     )
 
 

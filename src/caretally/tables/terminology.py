@@ -38,23 +38,23 @@ class _Read:
     code_map: CodeMap | None = None
 
 
-def read_terminology(shipped: Sequence[Path], extra: Sequence[Path] = ()) -> Terminology:
+def read_terminology(shipped: Sequence[Path], *additions: Sequence[Path]) -> Terminology:
     """Read all value sets and concept maps.
 
     Args:
         shipped: files whose name (without its ending) is the name of the set or map.
-        extra: a site's files. One with the name of a shipped file adds to it, and its map rows come first; with
-            the extension ``replaces`` it takes the place of the shipped one.
+        additions: the files of each layer, then those of the site. One with the name of an earlier file adds to it,
+            and its map rows come first; with the extension ``replaces`` it takes the place of what was there.
 
     Raises:
         TableError: a file is wrong, or two files of one kind have one name.
     """
     sets: dict[str, CodeSet] = {}
     maps: dict[str, CodeMap] = {}
-    for group, named in ((shipped, True), (extra, False)):
+    for number, group in enumerate((shipped, *additions)):
         seen: dict[str, str] = {}
         for path in group:
-            read = _read_file(path, named=named)
+            read = _read_file(path, named=number == 0)
             if read.name in seen:
                 raise TableError(f"'{read.name}' is also defined by {seen[read.name]}; keep one", file=read.file)
             seen[read.name] = read.file
