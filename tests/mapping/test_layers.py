@@ -42,7 +42,9 @@ FORM: Resource = {
         {"linkId": "practitioner", "answer": [{"valueReference": {"reference": "Practitioner/P1"}}]},
         {
             "linkId": "told",
-            "item": [{"linkId": "explained", "answer": [{"valueCoding": {"code": c}} for c in ("service", "may-stop")]}],
+            "item": [
+                {"linkId": "explained", "answer": [{"valueCoding": {"code": c}} for c in ("service", "may-stop")]}
+            ],
         },
     ],
 }

@@ -13,7 +13,7 @@ from caretally.store import runs, staging
 from caretally.store.answers import AnswerRecord
 from caretally.store.decisions import DecisionRecord, add_decision
 from caretally.sync.decided import DecidedWrites
-from caretally.sync.deciding import Decider, claim_parties, place_of_fault, read_practice
+from caretally.sync.deciding import PRACTICE_TYPES, Decider, claim_parties, place_of_fault, read_practice
 from caretally.sync.failpoints import failpoint
 from caretally.sync.outgoing import Outgoing
 from caretally.sync.people import PeoplesDecisions
@@ -160,6 +160,11 @@ class MonthRun:
         )
         self._note(mapped.issues)
         self.report.mapped.update(mapped.accounted)
+        # What is about neither a patient nor the practice (Provenance of others) is read and decides nothing.
+        for kind in request.tables.resource_types:
+            count = self.report.pulled["read"].get(kind.name, 0)
+            if count and not kind.patient_elements and kind.name not in PRACTICE_TYPES:
+                self.report.mapped[f"{kind.name}.other"] += count
         return mapped.practice
 
     def _decider(self, practice: Practice) -> Decider:
