@@ -19,7 +19,7 @@ test:
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/mypy --explicit-package-bases tests scripts/prove.py scripts/make_profiles.py scripts/made_resources.py scripts/make_contract.py scripts/contract_parts.py docker/hapi/hapi.py
+	$(BIN)/mypy --explicit-package-bases tests scripts/prove.py scripts/make_profiles.py scripts/made_resources.py scripts/make_contract.py scripts/contract_parts.py docker/hapi/hapi.py docker/synthea/synthea.py
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n auto --dist loadgroup
 

@@ -8,6 +8,7 @@ import json
 import re
 import sys
 import tempfile
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,16 @@ def views() -> list[View]:
             )
         )
     return sorted(found, key=lambda v: (v.layer, v.resource, v.name))
+
+
+def layers() -> list[dict[str, Any]]:
+    """Return what mappings/layers.toml says of each layer, and which sets and maps the layer adds to."""
+    mappings = ROOT / "mappings"
+    rows: list[dict[str, Any]] = tomllib.loads((mappings / "layers.toml").read_text())["layer"]
+    return [
+        {**row, "terminology": sorted(path.stem for path in (mappings / "terminology" / row["name"]).glob("*.json"))}
+        for row in rows
+    ]
 
 
 def columns(selects: list[dict[str, Any]], prefix: str) -> list[tuple[str, str]]:

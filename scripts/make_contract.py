@@ -97,7 +97,13 @@ def input_contract() -> str:
             found += profile_part(profiles[PROFILE_OF_VIEW[view.name]])
         if view.name in EXAMPLE_OF_VIEW:
             found.append(example(examples[EXAMPLE_OF_VIEW[view.name]]))
-    found.append("## Shapes of mapping layers\n\nRead when `[mapping] use` names the layer.\n")
+    found.append(
+        "## Shapes of mapping layers\n\nRead when `[mapping] use` names the layer; [Map a vendor's records]"
+        "(../how-to/map-a-vendor.md) says how one is written.\n\n"
+        "| layer | reads | terminology | source |\n|---|---|---|---|"
+    )
+    rows = ((r["name"], r["reads"], ", ".join(map(code, r["terminology"])), r["source"]) for r in parts.layers())
+    found.append("\n".join(f"| {code(a)} | {cell(b)} | {c} | {cell(d)} |" for a, b, c, d in rows) + "\n")
     for view in parts.views():
         if view.layer:
             found += [part.replace(f"### {view.title}", f"### {view.layer}: {view.title}") for part in view_part(view)]

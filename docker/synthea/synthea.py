@@ -23,7 +23,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "hapi"))
 
-from hapi import HapiError, find_jdk  # noqa: E402 -- the path is set above
+from hapi import HapiError, find_jdk  # type: ignore[import-not-found]  # noqa: E402 -- the path is set above
 
 LIBRARIES = HERE / "target" / "lib"
 STAMP = HERE / "target" / "built-from"

@@ -53,6 +53,25 @@ def test_a_layer_reads_what_the_base_does_not(file: Path) -> None:
     assert (entry["seconds"], entry["activities"]) == (720, ["education"])
 
 
+def test_a_type_that_no_view_reads_names_the_layers_that_do(file: Path) -> None:
+    assert "layers that do: task-minutes" in run("map", "show", file).out
+
+
+def test_resources_of_several_patients_and_of_the_practice_are_all_accounted_for(tmp_path: Path) -> None:
+    lines = [
+        line for name in ("Consent", "Practitioner") for line in (DEMO / f"{name}.ndjson").read_text().splitlines()
+    ]
+    path = tmp_path / "some.ndjson"
+    path.write_text("\n".join(lines) + "\n")
+    assert sum(shown(path)["accounted"].values()) == len(lines)
+
+
+def test_what_names_no_patient_is_shown_with_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "task.json"
+    path.write_text(json.dumps({key: value for key, value in TASK.items() if key != "for"}))
+    assert [i["code"] for i in shown(path, "--use", "task-minutes")["refused"]][:1] == ["no-patient"]
+
+
 def test_what_is_refused_is_named(tmp_path: Path) -> None:
     encounter = json.loads((DEMO / "Encounter.ndjson").read_text().splitlines()[1])
     encounter["period"] = {"start": "not a date"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import fields, is_dataclass
 from datetime import date
 from decimal import Decimal
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from caretally.billing import CLAIM_IDENTIFIER
 from caretally.cli.configuration import read_configuration
 from caretally.errors import SourceError
+from caretally.facts.issue import Issue
 from caretally.mapping import MappingContext, map_patient, map_practice
 from caretally.mapping.view import RowError
 from caretally.sync.deciding import PRACTICE_TYPES, default_policy
@@ -19,12 +21,16 @@ from caretally.sync.pulling import types_to_read
 from caretally.sync.resources import own_id, patient_of
 from caretally.sync.sources.files import Fault, Found, UnreadableFileError, read_file
 from caretally.tables import policy_book, sites, tables_for
+from caretally.tables.layers import layers_reading
+from caretally.tables.locate import data_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from caretally.cli.options import Settings
     from caretally.cli.output import Output
+    from caretally.facts.resource_types import ResourceType
+    from caretally.mapping import MappedPatient, MappedPractice
     from caretally.mapping.view import CompiledView
 
 NOBODY = "Patient/example"
@@ -61,23 +67,33 @@ def show_mapping(settings: Settings, *, file: str, layers: Sequence[str]) -> Non
     )
     kinds = types_to_read(tables)
     by_patient: dict[str, list[dict[str, Any]]] = {}
+    lost: list[Issue] = []
     for one in resources:
         kind = kinds.get(one["resourceType"])
         if kind is not None and one["resourceType"] not in PRACTICE_TYPES:
             about = patient_of(one, kind) if own_id(one) is not None else None
             by_patient.setdefault(about or NOBODY, []).append(one)
+            if about is None and kind.patient_elements and own_id(one) is not None:
+                lost.append(_no_patient(one, kind))
     mapped = [map_patient(patient, rows, context) for patient, rows in by_patient.items()]
-    issues = [issue.to_json() for one in mapped for issue in one.issues]
-    issues += [issue.to_json() for issue in practice.issues]
+    became: list[MappedPatient | MappedPractice] = [*mapped, practice]
+    issues = [issue.to_json() for issue in (*lost, *(i for one in became for i in one.issues))]
+    accounted = sum((Counter(one.accounted) for one in became), Counter[str]())
     document = {
         "resources": [_shown(one, tables.views, one["resourceType"] in kinds) for one in resources],
         "facts": [_facts(one.facts) for one in mapped],
-        "accounted": {key: count for one in mapped for key, count in sorted(one.accounted.items())},
+        "accounted": dict(sorted(accounted.items())),
         "refused": issues,
         "unreadable": [{"place": fault.place, "found": fault.found, "wanted": fault.wanted} for fault in faults],
     }
     settings.output.document(document)
     _say(settings.output, document)
+
+
+def _no_patient(resource: dict[str, Any], kind: ResourceType) -> Issue:
+    """Return why a run would leave a resource out that is shown here all the same."""
+    wanted = " or ".join(f"{kind.name}.{element} with a Patient" for element in kind.patient_elements)
+    return Issue(f"{kind.name}/{own_id(resource)}", "", "no-patient", "no reference to a Patient", wanted, "warning")
 
 
 def _resources(file: str) -> tuple[list[dict[str, Any]], list[Fault]]:
@@ -104,6 +120,7 @@ def _shown(resource: dict[str, Any], views: Mapping[str, tuple[CompiledView, ...
     return {
         "resource": f"{resource['resourceType']}/{own_id(resource) or '(no id)'}",
         "read": is_read,
+        "layers": [] if is_read else layers_reading(data_path("mappings"), resource["resourceType"]),
         "views": [
             {"view": name, **_rows(view, resource)}
             for name, group in sorted(views.items())
@@ -144,7 +161,8 @@ def _plain(value: Any) -> Any:
 
 def _say(output: Output, document: dict[str, Any]) -> None:
     for one in document["resources"]:
-        output.text(one["resource"] + ("" if one["read"] else ": a type that no view reads"))
+        known = f" (layers that do: {', '.join(one['layers'])})" if one["layers"] else ""
+        output.text(one["resource"] + ("" if one["read"] else f": a type that no view reads{known}"))
         for view in one["views"]:
             output.text(f"  view {view['view']}: " + (view.get("error") or f"{len(view['rows'])} rows"))
             for row in view["rows"]:
@@ -153,6 +171,8 @@ def _say(output: Output, document: dict[str, Any]) -> None:
         for kind, values in facts.items():
             for value in _each(values):
                 output.text(f"fact {kind}: {value}")
+    for fate, count in document["accounted"].items():
+        output.text(f"accounted {fate}: {count}")
     for issue in document["refused"]:
         output.text(
             f"{issue['severity']} {issue['resource']} {issue['element']}: {issue['found']}; wanted {issue['wanted']}"

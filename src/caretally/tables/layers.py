@@ -37,6 +37,13 @@ def layer_names(root: Path) -> list[str]:
     return sorted({folder.name for folder in folders})
 
 
+def layers_reading(root: Path, resource_type: str) -> list[str]:
+    """Return the shipped layers with a view of a resource type."""
+    folder = root / "views"
+    views = (path for name in layer_names(root) for path in (folder / name).glob("*.json"))
+    return sorted({path.parent.name for path in views if read_json(path).get("resource") == resource_type})
+
+
 def read_layers(root: Path, names: Sequence[str]) -> list[Layer]:
     """Return the layers in the order in which they were named; the same one twice counts once.
 
