@@ -176,3 +176,31 @@ def test_threads_share_one_server_within_the_limit(raw: RawServer) -> None:
     assert all(result is not None and result.resource == orjson.loads(PATIENT) for result in found)
     assert len(raw.heads) == 24
     assert raw.most_together <= 3
+
+
+@pytest.mark.parametrize("piece", [b"x", b"HTTP/1.1 102 Processing\r\n\r\n"])
+def test_a_head_that_never_ends_is_ended_at_the_deadline(raw: RawServer, piece: bytes) -> None:
+    def drip(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: " if piece == b"x" else b"")
+        for _ in range(200):
+            connection.sendall(piece)
+            time.sleep(0.05)
+
+    raw.talks = [drip]
+    started = time.monotonic()
+    with speaking_to(raw, answer_seconds=0.5) as server, pytest.raises(e.AnswerTooSlowError):
+        server.read("Patient", "p1")
+    assert time.monotonic() - started < 5
+    assert len(raw.heads) == 1
+
+
+def test_a_silent_body_ends_at_the_deadline_not_at_the_longer_silence_allowed(raw: RawServer) -> None:
+    def stop(connection: socket.socket) -> None:
+        connection.sendall(http(PATIENT[:10], announced=500))
+        time.sleep(6)
+
+    raw.talks = [stop]
+    started = time.monotonic()
+    with speaking_to(raw, answer_seconds=0.5, timeout_seconds=30) as server, pytest.raises(e.AnswerTooSlowError):
+        server.read("Patient", "p1")
+    assert time.monotonic() - started < 5

@@ -178,6 +178,32 @@ def test_an_early_renewal_that_fails_leaves_the_old_token_in_use() -> None:
     assert clock.sleeps == []
 
 
+def test_a_token_endpoint_that_asks_for_patience_gets_it_also_after_an_early_renewal() -> None:
+    server, clock = Server(expires_in=100), Clock()
+    _, credentials = logged_in(server, clock)
+    credentials.token()
+    clock.advance(85)
+    server.faults = [httpx.Response(429, headers={"Retry-After": "60"})]
+    assert credentials.authorization() == "Bearer t1"
+    clock.advance(10)
+    assert credentials.authorization() == "Bearer t1"
+    assert len(server.tokens) == 2
+    clock.advance(10)  # the old token has ended
+    assert credentials.authorization() == "Bearer t3"
+    assert clock.sleeps == [40]
+
+
+def test_tokens_that_live_for_seconds_are_renewed_before_each_end() -> None:
+    server, clock = Server(expires_in=3), Clock()
+    transport, _ = logged_in(server, clock)
+    for _ in range(40):
+        read(transport)
+        clock.advance(0.5)
+    # Renewed at 2.4 s of 3: never refused, never later than that.
+    assert len([one for one in server.asked if one.url.path.endswith("Patient/p1")]) == 40
+    assert 7 <= len(server.tokens) <= 9
+
+
 def test_a_token_that_has_ended_waits_for_the_busy_server() -> None:
     server, clock = Server(expires_in=100), Clock()
     _, credentials = logged_in(server, clock)

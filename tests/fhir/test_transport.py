@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import logging
 import ssl
 import tracemalloc
+import weakref
 import zlib
 from typing import TYPE_CHECKING, Any
 
@@ -429,3 +431,25 @@ class TestLogs:
         transport.close()
         assert "CANARY" not in caplog.text
         assert [record.name for record in caplog.records if record.name.startswith("http")] == []
+
+
+def test_what_a_failed_answer_held_is_free_at_once() -> None:
+    class Held:
+        """Stands for the bytes of an answer: in a variable of a function that failed."""
+
+    kept: list[weakref.ref[Held]] = []
+
+    def fail(_request: httpx.Request) -> httpx.Response:
+        held = Held()
+        kept.append(weakref.ref(held))
+        raise httpx.ReadError("lost")
+
+    transport = transport_to(Script(fail), retry=RetrySettings(attempts=3))
+    gc.disable()
+    try:
+        with pytest.raises(e.ServerUnreachableError):
+            transport.send(Request(method="GET", url=f"{BASE}/Patient/p1"))
+        assert len(kept) == 3
+        assert [ref() for ref in kept] == [None, None, None]
+    finally:
+        gc.enable()

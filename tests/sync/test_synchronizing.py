@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.sync.practices import golden, together
+from tests.sync.small_server import outcome
 from tests.sync.syncing_server import SyncingServer
 from tests.sync.test_run import answers, lines, sink_at
 
-from caretally.errors import IncompletePullError, LockedError
+from caretally.errors import CaretallyError, IncompletePullError, LockedError
 from caretally.fhir import bulk
 from caretally.store import open_store
 from caretally.store.decisions import DecisionRecord, add_decision
@@ -328,3 +329,26 @@ def test_a_change_of_the_switches_decides_everything_again(
     flags = replace(run_values["policies"].flags, values={**run_values["policies"].flags.values, "dos": "month_end"})
     values = {**run_values, "policies": replace(run_values["policies"], flags=flags)}
     assert decided(sync(small, tmp_path, values)) == (4, 0)
+
+
+def test_an_export_whose_files_have_expired_is_started_anew(
+    small: SyncingServer, tmp_path: Path, run_values: Values
+) -> None:
+    wanted = tmp_path / "wanted"
+    sync(small, wanted, run_values, by="export")
+    small.faults.append(
+        lambda request: outcome(410, "expired") if "/job2/" in str(request.url) and "Goal" in str(request.url) else None
+    )
+    report = sync(small, tmp_path / "out", run_values, by="export")
+    assert (small.started, decided(report)) == (3, (4, 0))
+    assert answers(tmp_path / "out") == answers(wanted)
+
+
+def test_an_export_that_failed_does_not_stand_in_the_way_of_a_search(
+    small: SyncingServer, tmp_path: Path, run_values: Values
+) -> None:
+    small.faults.append(lambda request: outcome(500, "full disk") if "/jobs/" in str(request.url) else None)
+    with pytest.raises(CaretallyError):
+        sync(small, tmp_path, run_values, by="export")
+    report = sync(small, tmp_path, run_values, by="search")
+    assert (report.mode, report.resumed, decided(report)) == ("full", False, (4, 0))

@@ -64,30 +64,47 @@ def read_body(
         if len(body) > max_bytes:
             raise _too_large(exchange, max_bytes)
         if clock() > deadline:
-            raise AnswerTooSlowError(
-                f"{exchange}, but the answer was not complete in the time allowed; ask for smaller pages (page_size) "
-                "or raise answer_seconds of [server]"
-            )
+            raise too_slow(exchange)
     return bytes(body)
 
 
 def write_body_to(
-    response: httpx.Response, write: Callable[[bytes], object], *, exchange: Exchange, max_bytes: int
+    response: httpx.Response,
+    write: Callable[[bytes], object],
+    *,
+    exchange: Exchange,
+    max_bytes: int,
+    max_line_bytes: int,
 ) -> int:
-    """Unpack a streamed answer piece by piece into `write`; return the number of bytes.
+    """Unpack a streamed file of lines piece by piece into `write`; return the number of bytes.
 
     A file of an export has no deadline as a whole: each silence is bounded by the client's own time-out.
+
+    Args:
+        response: opened with `stream`, not yet read.
+        write: takes a piece.
+        exchange: for the error texts.
+        max_bytes: allowed for the file, unpacked.
+        max_line_bytes: allowed for one line, which is read as one resource later and must fit into memory.
 
     Raises:
         AnswerTooLargeError, TruncatedAnswerError, UnreadableAnswerError, httpx.HTTPError: see `read_body`.
     """
-    size = 0
+    size = line = 0
     for part in _unpacked(response, exchange):
         size += len(part)
         if size > max_bytes:
             raise AnswerTooLargeError(
                 f"{exchange}, but the file has more than {max_bytes} bytes; raise max_export_file_bytes of [server] if "
                 "that is right"
+            )
+        # A part is small, so that only the line which goes on after it can be too long.
+        end = part.rfind(b"\n")
+        line = line + len(part) if end < 0 else len(part) - end - 1
+        if line > max_line_bytes:
+            raise AnswerTooLargeError(
+                f"{exchange}, but the file has a line of more than {max_line_bytes} bytes, and a line holds one "
+                "resource; raise max_response_bytes of [server] if that is right"
             )
         write(part)
     return size
@@ -186,6 +203,14 @@ def _gunzipped(parts: Iterator[bytes], exchange: Exchange) -> Iterator[bytes]:
             yield piece
     if not fresh and not unpacker.eof:
         raise TruncatedAnswerError(f"{exchange}, but the answer's gzip data end in the middle")
+
+
+def too_slow(exchange: Exchange) -> AnswerTooSlowError:
+    """Return the error for an answer that was not complete in time."""
+    return AnswerTooSlowError(
+        f"{exchange}, but the answer was not complete in the time allowed; ask for smaller pages (page_size) or raise "
+        "answer_seconds of [server]"
+    )
 
 
 def _too_large(exchange: Exchange, max_bytes: int) -> AnswerTooLargeError:

@@ -11,6 +11,7 @@ import httpx
 import structlog
 
 from caretally.errors import ConfigurationError
+from caretally.fhir.deadline import keep_deadlines
 from caretally.fhir.settings import ServerSettings  # noqa: TC001 -- small, and read by everybody who reads this
 
 CHATTY_LIBRARIES = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy")
@@ -54,16 +55,12 @@ def http_client(settings: ServerSettings, http_transport: httpx.BaseTransport | 
         ConfigurationError: a certificate file cannot be used.
     """
     _silence_chatty_libraries()
-    connections = settings.max_in_flight
     return httpx.Client(
-        verify=_tls(settings),
         # Neither proxies nor .netrc passwords are taken from the environment: what is used stands in the settings.
         trust_env=False,
-        proxy=settings.proxy,
         timeout=settings.timeout_seconds,
-        limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
         follow_redirects=False,
-        transport=http_transport,
+        transport=http_transport or _network(settings),
     )
 
 
@@ -73,6 +70,18 @@ def _public_authorities() -> ssl.SSLContext:
     context = httpx.create_ssl_context(trust_env=False)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
+
+
+def _network(settings: ServerSettings) -> httpx.HTTPTransport:
+    connections = settings.max_in_flight
+    transport = httpx.HTTPTransport(
+        verify=_tls(settings),
+        trust_env=False,
+        proxy=settings.proxy,
+        limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+    )
+    keep_deadlines(transport)
+    return transport
 
 
 def _tls(settings: ServerSettings) -> ssl.SSLContext:

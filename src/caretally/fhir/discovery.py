@@ -7,6 +7,7 @@ base over its own connection, and what goes there is a signed assertion for that
 from __future__ import annotations
 
 import ipaddress
+import socket
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from caretally.fhir.address import parsed_address
-from caretally.fhir.body import ACCEPTED_ENCODINGS, parse_fhir_json, read_body
+from caretally.fhir.body import ACCEPTED_ENCODINGS, parse_fhir_json, read_body, too_slow
 from caretally.fhir.client import certificate_fault
+from caretally.fhir.deadline import answer_within, is_deadline_passed
 from caretally.fhir.errors import (
     Exchange,
     ForeignAddressError,
@@ -33,6 +35,10 @@ WELL_KNOWN = ".well-known/smart-configuration"
 OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 MOST_BYTES = 64 * MEBIBYTE
 OK = 200
+METADATA_HOSTS = frozenset(
+    {"metadata.google.internal", "metadata", "fd00:ec2::254", "100.100.100.200", "168.63.129.16", "192.0.0.192"}
+)
+"""Metadata services of clouds that are not at a link-local address, by their makers' documentation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,12 +96,15 @@ def checked_token_url(address: str, settings: ServerSettings) -> str:
 
     Raises:
         ForeignAddressError: not https (plain http only on this machine, or where the configuration allows it), with
-            user name or doubtful characters, or an address that no log-in service has (link-local, such as the
+            user name or doubtful characters, or an address that no log-in service has (link-local, or one of the
             metadata services of clouds).
     """
     url = parsed_address(address)
-    if _is_link_local(url.host):
-        raise ForeignAddressError("the token endpoint is a link-local address, which no log-in service has: refused")
+    if _is_metadata(url.host):
+        raise ForeignAddressError(
+            "the token endpoint is a link-local address or a cloud's metadata service, where no log-in service is: "
+            "refused"
+        )
     if url.scheme != "https" and not settings.allow_plain_http_credentials and not is_this_machine(url.host):
         raise ForeignAddressError(
             "the token endpoint uses http, so that the token would cross the network unencrypted: nothing was sent; "
@@ -117,7 +126,10 @@ def _document(settings: ServerSettings, client: httpx.Client, path: str, accept:
     }
     deadline = time.monotonic() + settings.answer_seconds
     try:
-        with client.stream("GET", f"{settings.base_url}/{path}", headers=headers) as response:
+        with (
+            answer_within(settings.answer_seconds),
+            client.stream("GET", f"{settings.base_url}/{path}", headers=headers) as response,
+        ):
             if response.status_code != OK:
                 return None
             body = read_body(response, exchange=exchange, max_bytes=MOST_BYTES, deadline=deadline, clock=time.monotonic)
@@ -125,6 +137,8 @@ def _document(settings: ServerSettings, client: httpx.Client, path: str, accept:
     except UnreadableAnswerError:
         return None
     except httpx.HTTPError as error:
+        if is_deadline_passed(error):
+            raise too_slow(exchange) from error
         fault = certificate_fault(error)
         if fault is not None:
             raise UntrustedServerError(f"{exchange}: {fault}") from error
@@ -157,10 +171,21 @@ def _texts(values: Any) -> tuple[str, ...]:
     return tuple(item for item in values if isinstance(item, str)) if isinstance(values, list) else ()
 
 
-def _is_link_local(host: str) -> bool:
+def _is_metadata(host: str) -> bool:
+    """Whether a host is a metadata service, or an address at which no log-in service can be."""
+    if host.rstrip(".").lower() in METADATA_HOSTS:
+        return True
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        return False
+        try:
+            # As the system's own parser reads it: 2852039166 and 0xA9FEA9FE are addresses too.
+            address = ipaddress.ip_address(socket.inet_aton(host))
+        except OSError:
+            return False
     mapped = getattr(address, "ipv4_mapped", None)
-    return any(one.is_link_local or one.is_multicast or one.is_unspecified for one in (address, mapped) if one)
+    return any(
+        one.is_link_local or one.is_multicast or one.is_unspecified or str(one) in METADATA_HOSTS
+        for one in (address, mapped)
+        if one
+    )

@@ -126,7 +126,7 @@ class ServerSettings:
     retry: RetrySettings = field(default_factory=RetrySettings)
     page_size: int = 200
     max_pages: int = 10_000
-    max_response_bytes: int = 256 * MEBIBYTE
+    max_response_bytes: int = 64 * MEBIBYTE
     max_in_flight: int = 4
     max_export_file_bytes: int = 64 * 1024 * MEBIBYTE
     export_file_origins: tuple[str, ...] = ()

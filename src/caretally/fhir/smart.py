@@ -16,8 +16,9 @@ from uuid import uuid4
 import httpx
 import structlog
 
-from caretally.fhir.body import ACCEPTED_ENCODINGS, parse_fhir_json, read_beginning, read_body
+from caretally.fhir.body import ACCEPTED_ENCODINGS, parse_fhir_json, read_beginning, read_body, too_slow
 from caretally.fhir.client import certificate_fault, http_client
+from caretally.fhir.deadline import answer_within, is_deadline_passed
 from caretally.fhir.discovery import SmartEndpoints, checked_token_url, discover
 from caretally.fhir.errors import (
     Exchange,
@@ -26,11 +27,13 @@ from caretally.fhir.errors import (
     ServerFaultError,
     ServerUnreachableError,
     TooManyRequestsError,
+    UnreadableAnswerError,
     UntrustedServerError,
     error_for_status,
 )
 from caretally.fhir.keys import algorithm_of, key_id_of, read_private_key
 from caretally.fhir.outcome import short_words
+from caretally.fhir.patience import Patience
 from caretally.fhir.retry import MILLISECONDS, Sending, retry_after_seconds, retrying
 from caretally.fhir.scopes import missing_scopes
 from caretally.fhir.settings import MEBIBYTE, SmartAuthentication
@@ -47,7 +50,7 @@ RENEW_AT = 0.8
 SHORT_LIFE_SECONDS = 300
 """Life of a token whose answer does not say; the specification recommends no more."""
 PAUSE_SECONDS = 5.0
-"""Least time between two attempts to renew a token that is still good."""
+"""Least time between an attempt to renew a token that is still good, and failed, and the next one."""
 MOST_TOKEN_BYTES = MEBIBYTE
 OK = 200
 
@@ -105,6 +108,7 @@ class SmartCredentials:
         self._endpoints: SmartEndpoints | None = None
         self._token: Token | None = None
         self._not_before = 0.0
+        self._patience = Patience(settings.retry.wait_budget_seconds, clock=clock, sleep=sleep)
 
     def close(self) -> None:
         """Close all connections."""
@@ -159,14 +163,14 @@ class SmartCredentials:
 
     def _renew_early(self, token: Token) -> Token:
         """Renew a token that is still good; while another thread does so, or when it fails, the old one serves."""
-        if self._clock() < self._not_before or not self._renewing.acquire(blocking=False):
+        if self._clock() < self._not_before or self._patience.left() or not self._renewing.acquire(blocking=False):
             return token
         try:
             if self._token is not token:
                 return self._token or token
-            self._not_before = self._clock() + PAUSE_SECONDS
             self._token = self._granted(patient=False)
-        except (ServerUnreachableError, ServerFaultError, TooManyRequestsError, NotFhirError) as error:
+        except (ServerUnreachableError, ServerFaultError, TooManyRequestsError, UnreadableAnswerError) as error:
+            self._not_before = self._clock() + PAUSE_SECONDS
             log.warning("the token could not be renewed early; it is still good", kind=type(error).__name__)
             return token
         finally:
@@ -186,6 +190,7 @@ class SmartCredentials:
         return granted
 
     def _ask(self) -> Token:
+        self._patience.keep()
         address = checked_token_url(self.auth.token_url or self.endpoints().token_url, self.settings)
         scopes = self.asked_scopes()
         form = {
@@ -225,7 +230,10 @@ class SmartCredentials:
         }
         deadline = self._clock() + self.settings.answer_seconds
         try:
-            with self._client.stream("POST", address, data=form, headers=headers) as response:
+            with (
+                answer_within(self.settings.answer_seconds),
+                self._client.stream("POST", address, data=form, headers=headers) as response,
+            ):
                 answered = Exchange(method="POST", path=exchange.path, status=response.status_code)
                 if response.status_code != OK:
                     body = read_beginning(response, max_bytes=MOST_TOKEN_BYTES, deadline=deadline, clock=self._clock)
@@ -235,6 +243,8 @@ class SmartCredentials:
                 )
                 return parse_fhir_json(body, response.headers.get("content-type", ""), exchange=answered, exact=False)
         except httpx.HTTPError as error:
+            if is_deadline_passed(error):
+                raise too_slow(exchange) from error
             fault = certificate_fault(error)
             if fault is not None:
                 raise UntrustedServerError(f"{exchange} (the token endpoint): {fault}") from error
@@ -247,7 +257,9 @@ class SmartCredentials:
     def _refused(self, exchange: Exchange, response: httpx.Response, body: bytes) -> CaretallyError:
         kind = error_for_status(response.status_code)
         if issubclass(kind, ServerFaultError | TooManyRequestsError):
-            return kind(exchange, retry_after_seconds=retry_after_seconds(response.headers, self._now()))
+            wait = retry_after_seconds(response.headers, self._now())
+            self._patience.asked(wait, exchange)
+            return kind(exchange, retry_after_seconds=wait)
         code, words = _oauth_error(body)
         return LogInRefusedError(
             f"{exchange}: the server does not let us log in ({code or 'no error code'}"

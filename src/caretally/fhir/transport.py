@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+import traceback
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -12,9 +14,17 @@ import httpx
 import structlog
 
 from caretally.fhir.address import ServiceBase, origin_of
-from caretally.fhir.body import ACCEPTED_ENCODINGS, parse_fhir_json, read_beginning, read_body, write_body_to
+from caretally.fhir.body import (
+    ACCEPTED_ENCODINGS,
+    parse_fhir_json,
+    read_beginning,
+    read_body,
+    too_slow,
+    write_body_to,
+)
 from caretally.fhir.client import certificate_fault, http_client
 from caretally.fhir.credentials import Credentials, credentials_for
+from caretally.fhir.deadline import answer_within, is_deadline_passed, lift_deadline
 from caretally.fhir.errors import (
     AuthenticationError,
     Exchange,
@@ -24,11 +34,12 @@ from caretally.fhir.errors import (
     error_for_status,
 )
 from caretally.fhir.outcome import issues_of_body
+from caretally.fhir.patience import Patience
 from caretally.fhir.retry import MILLISECONDS, Sending, retry_after_seconds, retrying
 from caretally.fhir.settings import MEBIBYTE, ServerSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 FHIR_JSON = "application/fhir+json"
@@ -80,6 +91,23 @@ class Answer:
     exchange: Exchange
 
 
+@contextmanager
+def _letting_go() -> Iterator[None]:
+    """Free what the failed attempts of a request held.
+
+    An error and the state of its attempts refer to each other, and the error's frames to the answer: bodies of many
+    megabytes would lie about until the collector looks at them, one for each request that failed.
+    """
+    try:
+        yield
+    except Exception as error:
+        current: BaseException | None = error
+        while current is not None:
+            traceback.clear_frames(current.__traceback__)
+            current = current.__cause__ or current.__context__
+        raise
+
+
 class Transport:
     """Sends requests to one server; may be shared by threads.
 
@@ -109,6 +137,7 @@ class Transport:
         self.base = ServiceBase(settings.base_url, settings.allowed_alias_bases)
         self.credentials = credentials or credentials_for(settings)
         self._clock, self._sleep, self._now = clock, sleep, now
+        self._patience = Patience(settings.retry.wait_budget_seconds, clock=clock, sleep=sleep)
         self._in_flight = threading.BoundedSemaphore(settings.max_in_flight)
         self._client = http_client(settings, http_transport)
 
@@ -144,7 +173,8 @@ class Transport:
             )
 
         policy = retrying(self.settings.retry, request.sending, sleep=self._sleep, before_sleep=tell)
-        answer: Answer = policy(self._authorized, request)
+        with _letting_go():
+            answer: Answer = policy(self._authorized, request)
         return answer
 
     def download(self, address: str, path: Path, *, accept: str, with_credentials: bool) -> int:
@@ -161,7 +191,8 @@ class Transport:
 
         Raises:
             ForeignAddressError: the address lies elsewhere; nothing was sent.
-            SourceError: see `send`; ``AnswerTooLargeError`` past ``max_export_file_bytes``.
+            SourceError: see `send`; ``AnswerTooLargeError`` past ``max_export_file_bytes``, or for a line past
+                ``max_response_bytes``.
         """
         url = self.base.check_file(address, self.settings.export_file_origins, with_credentials=with_credentials)
         exchange = Exchange(method="GET", path="(export file)")
@@ -171,6 +202,7 @@ class Transport:
             log.warning("download will be repeated", path=exchange.path, attempt=attempt, wait_milliseconds=wait)
 
         def once() -> int:
+            self._patience.keep()
             authorization = self.credentials.authorization() if with_credentials else None
             try:
                 return self._fetch(url, path, accept, authorization, exchange)
@@ -180,7 +212,8 @@ class Transport:
             return self._fetch(url, path, accept, self.credentials.authorization(), exchange)
 
         policy = retrying(self.settings.retry, Sending.READ, sleep=self._sleep, before_sleep=tell)
-        size: int = policy(once)
+        with _letting_go():
+            size: int = policy(once)
         return size
 
     def _fetch(self, url: httpx.URL, path: Path, accept: str, authorization: str | None, exchange: Exchange) -> int:
@@ -189,7 +222,11 @@ class Transport:
             headers |= {**self.settings.extra_headers, "Authorization": authorization}
         started = self._clock()
         try:
-            with self._in_flight, self._client.stream("GET", url, headers=headers) as response:
+            with (
+                self._in_flight,
+                answer_within(self.settings.answer_seconds),
+                self._client.stream("GET", url, headers=headers) as response,
+            ):
                 answered = Exchange(method="GET", path=exchange.path, status=response.status_code)
                 if response.status_code != OK:
                     deadline = started + self.settings.answer_seconds
@@ -197,9 +234,14 @@ class Transport:
                         response, max_bytes=MOST_ERROR_BYTES, deadline=deadline, clock=self._clock
                     )
                     raise self._refused(answered, response, beginning)
+                lift_deadline()
                 with path.open("wb") as file:
                     size = write_body_to(
-                        response, file.write, exchange=answered, max_bytes=self.settings.max_export_file_bytes
+                        response,
+                        file.write,
+                        exchange=answered,
+                        max_bytes=self.settings.max_export_file_bytes,
+                        max_line_bytes=self.settings.max_response_bytes,
                     )
         except httpx.HTTPError as error:
             raise self._no_answer(error, exchange) from error
@@ -208,6 +250,8 @@ class Transport:
 
     def _authorized(self, request: Request) -> Answer:
         """Send once; when the credentials were refused and can be renewed, once more."""
+        # Before the token is looked at: it may end while we wait.
+        self._patience.keep()
         authorization = self.credentials.authorization()
         try:
             return self._exchange(request, authorization)
@@ -221,7 +265,7 @@ class Transport:
         exchange = Exchange(method=request.method, path=self.base.template(request.url))
         headers = self._headers(request, authorization)
         try:
-            with self._in_flight:
+            with self._in_flight, answer_within(self.settings.answer_seconds):
                 started = self._clock()
                 with self._client.stream(request.method, url, content=request.content, headers=headers) as response:
                     return self._take(request, exchange, response, started)
@@ -273,6 +317,7 @@ class Transport:
             )
         kind = error_for_status(response.status_code)
         wait = retry_after_seconds(response.headers, self._now())
+        self._patience.asked(wait, exchange)
         return kind(exchange, issues=issues_of_body(body), retry_after_seconds=wait)
 
     def _log(self, exchange: Exchange, started: float, size: int) -> None:
@@ -287,6 +332,8 @@ class Transport:
 
     def _no_answer(self, error: httpx.HTTPError, exchange: Exchange) -> Exception:
         log.warning("fhir request got no answer", method=exchange.method, path=exchange.path, kind=type(error).__name__)
+        if is_deadline_passed(error):
+            return too_slow(exchange)
         fault = certificate_fault(error)
         if fault is not None:
             return UntrustedServerError(f"{exchange}: {fault}")

@@ -89,7 +89,7 @@ class ServerTable(_Table):
     answer_seconds: Annotated[float, Field(gt=0, le=86_400)] = 300.0
     page_size: Annotated[int, Field(ge=1, le=10_000)] = 200
     max_pages: Annotated[int, Field(ge=1)] = 10_000
-    max_response_bytes: Annotated[int, Field(ge=1024)] = 256 * 1024 * 1024
+    max_response_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024 * 1024
     max_in_flight: Annotated[int, Field(ge=1, le=64)] = 4
     allowed_alias_bases: list[str] = Field(default_factory=list)
     max_export_file_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024 * 1024 * 1024

@@ -16,7 +16,12 @@ from typing import TYPE_CHECKING, Any
 from caretally.errors import IncompletePullError, UsageError
 from caretally.facts.issue import Issue
 from caretally.fhir import bulk
-from caretally.fhir.errors import UnsupportedServerError
+from caretally.fhir.errors import (
+    AnswerTooLargeError,
+    ForeignAddressError,
+    RedirectRefusedError,
+    UnsupportedServerError,
+)
 from caretally.store import mirror as mirrors
 from caretally.store.mirror import Taken
 from caretally.store.runs import Gap
@@ -36,7 +41,7 @@ if TYPE_CHECKING:
     from caretally.sync.pulling import PullRequest
 
 FILE = "file"
-LINES_AT_ONCE = 1_000
+LINES_AT_ONCE, BYTES_AT_ONCE = 1_000, 16 * 1024 * 1024
 MOST_ERRORS = 1_000
 REMARKS = frozenset({"warning", "information", "success"})
 """Severities of a server's words that leave an export whole."""
@@ -92,8 +97,8 @@ class ExportReading:
             if not mirrors.phase_planned(self.store, self.mirror.id, FILE):
                 self._plan_files()
             self._take_files()
-        except bulk.FailedExportError:
-            # The next run starts another one, instead of hearing of this one's end again.
+        except (bulk.FailedExportError, ForeignAddressError, RedirectRefusedError, AnswerTooLargeError):
+            # The next run starts another one, instead of hearing of this one's end, or being led astray, again.
             self._delete()
             self._forget()
             raise
@@ -205,7 +210,7 @@ class ExportReading:
     def _parts(self, kind: str, path: Path) -> Iterator[Taken]:
         with path.open("rb") as file:
             numbered = enumerate(file, 1)
-            while lines := [(number, line.strip()) for number, line in islice(numbered, LINES_AT_ONCE)]:
+            while lines := list(_some(numbered)):
                 if kind == "output":
                     yield self._resources(path.name, lines)
                 elif kind == "deleted":
@@ -263,6 +268,16 @@ def drop_files(folder: Path) -> None:
         path.unlink(missing_ok=True)
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
+
+
+def _some(numbered: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+    """Give the next lines, as many as may be held at a time."""
+    size = 0
+    for number, line in islice(numbered, LINES_AT_ONCE):
+        yield number, line.strip()
+        size += len(line)
+        if size >= BYTES_AT_ONCE:
+            return
 
 
 def _fault_of(path: Path, count: int | None) -> str | None:
