@@ -123,7 +123,7 @@ def certificate_fault(error: BaseException | None) -> str | None:
     """Say what to do when a connection failed for a certificate, the server's or ours; None: for another reason."""
     while error is not None:
         if isinstance(error, ssl.SSLCertVerificationError):
-            return _SERVER_FAULTS.get(error.verify_code, _UNTRUSTED)
+            return _SERVER_FAULTS.get(getattr(error, "verify_code", 0), _UNTRUSTED)
         if isinstance(error, ssl.SSLError) and (found := _ALERT.search(str(error.reason))) is not None:
             return _OURS_MISSING if found[0] in _WITHOUT_ONE else _OURS_REFUSED
         error = error.__cause__ or error.__context__
