@@ -64,6 +64,38 @@ def test_sent_claims_are_marked_and_drafts_are_not(released: January) -> None:
     assert "nothing had to be written" in released.apply().out
 
 
+def test_many_claims_are_marked_from_a_file(released: January) -> None:
+    """By account number, or by patient and month; what is refused is named by its line and keeps no other back."""
+    file = released.out.parent / "sent.csv"
+    file.write_text(
+        "claim,patient,month,control_number\n"
+        f"{number(of(released, 'a-pat'))},,,ICN7\n"
+        ",b-pat,2025-01,\n"
+        ",c-pat,2025-01,\n"
+        ",b-pat,,\n"
+        ",b-pat,January,\n"
+    )
+    done = released.call("review", "mark-sent", released.out, "--from", file, "--by", "R. Example", code=6)
+    assert "claims moved along: 2 sent; known before: 0" in done.out
+    for line in (
+        "refused: line 4: the claim is a draft",
+        "refused: line 5: does not say which claim",
+        "refused: line 6:",
+    ):
+        assert line in done.out
+    assert [progress(of(released, name)) for name in ("a-pat", "b-pat", "c-pat")] == ["sent", "sent", None]
+    assert number(of(released, "a-pat"), CONTROL) == "ICN7"
+    again = released.call("review", "mark-sent", released.out, "--from", file, "--by", "R. Example", code=6)
+    assert "known before: 2" in again.out
+
+
+def test_a_file_of_sent_claims_with_other_columns_is_refused(released: January) -> None:
+    file = released.out.parent / "sent.csv"
+    file.write_text("who,when\n1,2\n")
+    told = released.call("review", "mark-sent", released.out, "--from", file, code=2)
+    assert "unknown column who, when; its columns are claim, patient, month" in told.err.replace("\n", " ")
+
+
 def test_a_remittance_moves_claims_and_lists_denials(released: January) -> None:
     sent(released, "a-pat", "b-pat")
     a, b = number(of(released, "a-pat")), number(of(released, "b-pat"))

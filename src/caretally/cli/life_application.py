@@ -10,15 +10,19 @@ from caretally.cli.failure import reported
 from caretally.cli.options import (
     AnyMonthOption,
     ByOption,
-    MonthOption,
     OnePractitionerOption,
-    PatientsArgument,
     Settings,
     WhereArgument,
     WhyOption,
     month_of,
     with_settings,
 )
+from caretally.errors import UsageError
+
+SomePatientsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="PATIENT", help="Patient/ID, or the id alone.", show_default=False),
+]
 
 # ruff: noqa: PLC0415 -- every command loads its own module, so that --help and the others need not wait for it
 
@@ -80,19 +84,30 @@ def review_mark_sent(
     settings: Settings,
     *,
     where: WhereArgument,
-    patients: PatientsArgument,
-    month: MonthOption,
+    patients: SomePatientsArgument = None,
+    month: AnyMonthOption = None,
     practitioner: OnePractitionerOption = None,
     control_number: Annotated[
         str | None,
         typer.Option("--control-number", metavar="TEXT", help="What the payer calls the claim.", show_default=False),
     ] = None,
+    file: Annotated[
+        str | None,
+        typer.Option("--from", metavar="FILE", help="Many at once, from a CSV file.", show_default=False),
+    ] = None,
     by: ByOption = None,
     why: WhyOption = "",
 ) -> None:
     """Say that released claims were sent to their payers."""
-    from caretally.cli.life_command import mark_sent
+    from caretally.cli.life_command import mark_sent, mark_sent_from_file
 
+    if file is not None:
+        if patients or month or practitioner or control_number:
+            raise UsageError("a claim and --from are both given; give one of them")
+        mark_sent_from_file(settings, where=where, path=file, by=by, why=why)
+        return
+    if not patients or month is None:
+        raise UsageError("name the patients and --month, or give a CSV file with --from")
     mark_sent(
         settings,
         where=where,

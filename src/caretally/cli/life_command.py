@@ -19,6 +19,7 @@ from caretally.cli.failure import end_badly, error_document
 from caretally.cli.places import Place, place_of, store_at
 from caretally.cli.run_command import report_lines
 from caretally.errors import UsageError, WriteError
+from caretally.facts.calendar import ServiceMonth
 from caretally.facts.decision import DecisionKind
 from caretally.facts.payer_answer import PayerAnswer
 from caretally.reports.wording import count
@@ -31,9 +32,9 @@ if TYPE_CHECKING:
 
     from caretally.cli.options import Settings
     from caretally.errors import CaretallyError
-    from caretally.facts.calendar import ServiceMonth
 
 _NEEDED = ("status",)
+_SENT_COLUMNS = ("claim", "patient", "month", "practitioner", "control_number")
 
 
 def mark_sent(
@@ -62,6 +63,70 @@ def mark_sent(
     with place_of(settings, where) as place:
         done = advance_claims(_request(place, by=by, why=why), steps)
     _say(settings, done, [])
+
+
+def mark_sent_from_file(settings: Settings, *, where: str, path: str, by: str | None, why: str) -> None:
+    """Say of many claims that they were sent, from a CSV file; a row that is refused keeps no other one back.
+
+    Raises:
+        UsageError: the file cannot be read.
+        typer.Exit: some rows were refused; each was named.
+    """
+    steps: list[Step] = []
+    unread: list[dict[str, str]] = []
+    for line, values in _rows_of(Path(path), _SENT_COLUMNS):
+        place = f"line {line}"
+        try:
+            steps.append(_sent_step(values, place))
+        except UsageError as error:
+            unread.append({"place": place, "message": str(error)})
+    with place_of(settings, where) as place_at:
+        done = advance_claims(_request(place_at, by=by, why=why), steps)
+    _say(settings, done, unread)
+
+
+def _sent_step(values: dict[str, str], place: str) -> Step:
+    """Return what a row asks for.
+
+    Raises:
+        UsageError: it does not say which claim.
+    """
+    answer = PayerAnswer(progress="sent", control_number=values["control_number"] or None, source="a person")
+    if values["claim"]:
+        return Step(answer=answer, place=place, claim=values["claim"])
+    if not values["patient"] or not values["month"]:
+        raise UsageError("does not say which claim: wanted is claim (its id or account number), or patient and month")
+    try:
+        month = ServiceMonth.parse(values["month"])
+    except ValueError as error:
+        raise UsageError(f"the month {error}") from error
+    return Step(
+        answer=answer,
+        place=place,
+        patient=reference_of("Patient", values["patient"]),
+        month=str(month),
+        practitioner=reference_of("Practitioner", values["practitioner"]) if values["practitioner"] else None,
+    )
+
+
+def _rows_of(path: Path, columns: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
+    """Read a CSV file with a heading: the line of each row, and its cells by column, empty where there is none.
+
+    Raises:
+        UsageError: the file cannot be read, or has other columns.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.DictReader(stream)
+            names = [name.strip().lower() for name in reader.fieldnames or ()]
+            unknown = [name for name in names if name not in columns]
+            if not names or unknown:
+                said = f"has the unknown column {', '.join(unknown)}" if unknown else "is missing"
+                raise UsageError(f"the heading of {path} {said}; its columns are {', '.join(columns)}")
+            reader.fieldnames = names
+            return [(reader.line_num, {name: (row.get(name) or "").strip() for name in columns}) for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"{path} cannot be read as CSV in UTF-8 ({error})") from error
 
 
 def import_remittance(settings: Settings, *, where: str, path: str, by: str | None) -> None:
