@@ -36,7 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tells what must stay together where several workers share the tests: a file, and all that use the one server."""
     for item in items:
-        live = {"hapi", "hapi_factory"}.intersection(getattr(item, "fixturenames", ()))
+        live = {"hapi", "hapi_factory", "practice"}.intersection(getattr(item, "fixturenames", ()))
         item.add_marker(pytest.mark.xdist_group("live" if live else str(item.path)))
 
 

@@ -1,7 +1,8 @@
 """Runs months in processes that a test may kill: everything is imported once, each run is a fork of its own.
 
-Reads one JSON job a line: {"base", "store", "month", "patients", "failpoint", "log"}. Says ``pid N`` when the run has
-begun and ``exit N`` when it has ended (negative: the signal that ended it).
+Reads one JSON job a line: {"base", "store", "month", "patients", "failpoint", "log"}, or {"command", "state",
+"failpoint", "log"} for words of the command line; what a command says stands in LOG.json. Says ``pid N`` when the run
+has begun and ``exit N`` when it has ended (negative: the signal that ended it).
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import Any
 import alembic.command
 from fhir.resources.R4B import chargeitem, claim, provenance
 
+from caretally import cli
+from caretally.cli import sync_command
 from caretally.errors import CaretallyError
 from caretally.facts.calendar import ServiceMonth
 from caretally.fhir import FhirServer, ServerSettings, bridge
@@ -27,7 +30,7 @@ from caretally.sync.sinks.server import ServerSink
 from caretally.sync.sources.server import ServerSource
 from caretally.tables import load_configuration, load_tables, policy_book
 
-IMPORTED = (alembic.command, bridge, chargeitem, claim, provenance)
+IMPORTED = (alembic.command, bridge, chargeitem, claim, provenance, sync_command)
 """What a run imports late: here once, for all of them."""
 TABLES = load_tables()
 CONFIGURATION = load_configuration(None, environment={}, overrides={}, profile=None)
@@ -77,6 +80,19 @@ def run(job: dict[str, Any]) -> int:
     return 0 if ended is None else ended.exit_code
 
 
+def command(job: dict[str, Any]) -> int:
+    """The program with these words; its exit code."""
+    os.environ |= {"XDG_STATE_HOME": job["state"], "HOME": job["state"]}
+    told = os.open(job["log"] + ".json", os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+    os.dup2(told, 1)
+    sys.argv = ["caretally", *job["command"]]
+    try:
+        cli.main()
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
 def child(job: dict[str, Any]) -> None:
     """The forked process: never returns."""
     log = os.open(job["log"], os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
@@ -86,7 +102,7 @@ def child(job: dict[str, Any]) -> None:
         os.environ["CARETALLY_FAILPOINT"] = job["failpoint"]
     code = 1
     try:
-        code = run(job)
+        code = command(job) if "command" in job else run(job)
     except Exception as error:  # noqa: BLE001 -- the parent reads the log
         sys.stderr.write(f"{error!r}\n")
     sys.stdout.flush()

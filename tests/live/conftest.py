@@ -5,13 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
-from tests.live.hapi_server import HapiServer, HapiStartError
+from tests.live.hapi_server import HapiServer, HapiStartError, load
+from tests.postgresql import PostgresServer
+from tests.sync.practices import golden, together
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+CASES = ("G02", "G11", "G36", "G39")
+COPIES = 50
+"""Of each case; the patients of the first are s0-g02-pat, s1-g02-pat and so on."""
 SERVER = pytest.StashKey[HapiServer]()
-SERVER_FIXTURES = {"hapi", "hapi_factory"}
+SERVER_FIXTURES = {"hapi", "hapi_factory", "practice"}
 
 
 class HapiFactory(Protocol):
@@ -65,6 +70,33 @@ def hapi(request: pytest.FixtureRequest) -> Iterator[str]:
         server = request.config.stash[SERVER] = HapiServer()
     try:
         yield base_url_of(server)
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def practice_database() -> Iterator[str]:
+    """The URL of a PostgreSQL database of its own, whose server no other test stops."""
+    database = PostgresServer()
+    database.start()
+    try:
+        yield database.database()
+    finally:
+        database.stop()
+
+
+@pytest.fixture(scope="session")
+def practice(practice_database: str) -> Iterator[str]:
+    """The base URL of a server with the patients of `CASES`, 200 of them, on pages of fifty; tests share it.
+
+    It keeps its data in PostgreSQL, as servers in use do; the other servers of the tests keep theirs in memory.
+    """
+    url = practice_database.replace("postgresql+psycopg://caretally@", "jdbc:postgresql://")
+    server = HapiServer(page_default=50, db_url=url, db_user="caretally")
+    try:
+        base = base_url_of(server)
+        load(base, together(*(golden(name, f"s{n}-{name.lower()}-") for n in range(COPIES) for name in CASES)))
+        yield base
     finally:
         server.stop()
 

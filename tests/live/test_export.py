@@ -11,23 +11,15 @@ from typing import Any
 import httpx
 import orjson
 import pytest
-from tests.live.conftest import HapiFactory
 from tests.live.hapi_server import load
-from tests.live.test_synchronizing import CASES, answers, synced
-from tests.sync.practices import expected, golden, together
+from tests.live.test_synchronizing import answers, synced
+from tests.sync.practices import expected
 
 from caretally.fhir import FhirServer, ServerSettings, bulk
 from caretally.fhir.bulk import ExportScope
 
 TYPES = ("Patient", "Encounter", "Consent")
 MEMBERS = [f"Patient/s{number}-g{case}-pat" for number in range(3) for case in ("02", "36")]
-
-
-@pytest.fixture(scope="module")
-def practice(hapi_factory: HapiFactory) -> str:
-    base = hapi_factory(page_default=50)  # the server of test_synchronizing.py, and the first of its patients
-    load(base, together(*(golden(name, f"s{n}-{name.lower()}-") for n in range(10) for name in CASES)))
-    return base
 
 
 @pytest.fixture(scope="module")

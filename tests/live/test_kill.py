@@ -44,7 +44,7 @@ def places() -> list[str]:
     named = set()
     for path in (ROOT / "src" / "caretally").rglob("*.py"):
         named |= set(re.findall(r'failpoint\("([a-z:-]+)"\)', path.read_text(encoding="utf-8")))
-    # Those of an export and of keeping up are killed at in tests/sync/test_synchronizing.py and its live sister.
+    # Those of an export and of keeping up are killed at in test_pull_kills.py.
     named = {name for name in named if not name.startswith(("export:", "sync:"))}
     return sorted(name for name in named if name.removeprefix("server:") not in ELSEWHERE)
 

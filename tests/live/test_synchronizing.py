@@ -1,13 +1,11 @@
-"""Keeping up with a real server, by search and by Bulk Data export, by the command line, with kills on the way."""
+"""Keeping up with a real server, by search and by Bulk Data export, by the command line."""
 
 from __future__ import annotations
 
 import json
 import os
-import random
 import subprocess
 import sys
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,9 +13,6 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
-from tests.live.conftest import HapiFactory
-from tests.live.hapi_server import load
-from tests.sync.practices import golden, together
 
 from caretally.facts.calendar import ServiceMonth
 from caretally.fhir import FhirServer, ServerSettings
@@ -28,10 +23,6 @@ from caretally.sync.pulling import Narrowing, PullRequest, types_to_read
 from caretally.sync.sources.server import ServerSource
 from caretally.tables import load_tables
 
-CASES = ("G02", "G11", "G36", "G39")
-COPIES = int(os.environ.get("CARETALLY_PULL_COPIES", "50"))
-"""Copies of the four cases: 200 patients in `make test`; `make prove` takes more."""
-KILLS = 10
 AT = "2025-02-10T09:00:00Z"
 
 
@@ -58,14 +49,6 @@ def synced(base: str, out: Path, *more: str, **environment: str) -> dict[str, An
 def answers(out: Path) -> dict[str, Any]:
     rows = map(json.loads, (out / "determinations.ndjson").read_text().splitlines())
     return {row["patient"]: (row["status"], row["lines"], [one["code"] for one in row["reasons"]]) for row in rows}
-
-
-@pytest.fixture(scope="module")
-def practice(hapi_factory: HapiFactory) -> str:
-    base = hapi_factory(page_default=50)
-    rows = together(*(golden(name, f"s{n}-{name.lower()}-") for n in range(COPIES) for name in CASES))
-    load(base, rows)
-    return base
 
 
 def test_search_and_export_bring_the_same_and_a_second_round_reads_little(practice: str, tmp_path: Path) -> None:
@@ -147,38 +130,3 @@ def pulled(server: FhirServer, folder: Path) -> tuple[list[tuple[str, bytes]], i
             result = ServerSource(server=server, terminology=tables.terminology).pull(request, writer)
         rows = staging.of_types(store, "p", list(result.read))
     return sorted((row.reference, row.body) for row in rows), result.requests
-
-
-FAILPOINTS = ("mirror:page-read", "mirror:page-kept", "mirror:read", "sync:read", "sync:completed", "decided")
-
-
-@pytest.mark.prove
-def test_killed_at_named_and_at_random_points_a_pull_goes_on(
-    practice: str, tmp_path: Path, record_property: Any
-) -> None:
-    """Each kill is followed by a run that goes on; requests for a page that was kept already are counted."""
-    kills = 50 if os.environ.get("CARETALLY_PROVE") else KILLS
-    record_property("cases", kills)
-    wanted = tmp_path / "clean" / "out"
-    began = time.monotonic()
-    whole = synced(practice, wanted, "--by", "search")
-    seconds = time.monotonic() - began
-    dice = random.Random(20250201)  # noqa: S311 -- the same points in every run, as far as a machine allows
-    most = 0
-    for number in range(kills):
-        out = tmp_path / f"killed-{number}" / "out"
-        place = FAILPOINTS[number % len(FAILPOINTS)]
-        often = dice.randint(1, max(1, whole["requests"] // 3)) if place.startswith("mirror:page") else 1
-        by_name = {"CARETALLY_FAILPOINT": f"{place}@{often}"} if number % 2 == 0 else {}
-        words = ("sync", practice, "--month", "2025-01", "--out", str(out), "--json", "--by", "search")
-        started = command(*words, state=out.parent, **by_name)
-        if not by_name:
-            time.sleep(dice.uniform(0.2, 0.95) * seconds)
-            started.kill()
-        started.communicate(timeout=600)
-        after = synced(practice, out, "--by", "search")
-        assert answers(out) == answers(wanted), place
-        most = max(most, after["requests"])
-        assert after["gaps"] == 0
-    # What a resumed run asks for is never more than a whole one, and the word of the server about itself.
-    assert most <= whole["requests"] + 2
