@@ -1,4 +1,4 @@
-"""A server that keeps its data in PostgreSQL: what the tests of `practice` read lies there, and a month is written once."""
+"""A server that keeps its data in PostgreSQL: what the tests of `practice` read lies there; a month is written once."""
 
 from __future__ import annotations
 
