@@ -9,12 +9,16 @@ from typing import Any
 
 import pytest
 
+from caretally.facts.calendar import ServiceMonth
 from caretally.facts.time_entry import RoleClass
+from caretally.sync.mirroring.plan import Plan
 from caretally.tables.layers import layer_names
 from caretally.tables.locate import data_path
-from tests.mapping.patients import Resource, changed, context, mapped, resources
+from tests.mapping.patients import Resource, changed, context, mapped, resources, tables
 
 CANON = "https://caretally.example/fhir"
+NOBODY: Any = None
+"""Stands for the server of a plan that asks it for no capability."""
 PATIENT = {"reference": "Patient/pat"}
 DOCUMENT: Resource = {
     "resourceType": "DocumentReference",
@@ -117,6 +121,28 @@ def test_files_of_terminology_layers_are_named_after_what_they_hold() -> None:
     root = Path(data_path("mappings")) / "terminology"
     found = [path for path in root.glob("*/*.json") if f"/{path.stem}" not in path.read_text()]
     assert found == []
+
+
+def test_a_layer_that_shows_who_is_in_care_says_how_a_server_finds_them() -> None:
+    base = {view for group in tables().views.values() for view in group}
+    for name in layer_names(data_path("mappings")):
+        for views in tables(name).views.values():
+            for view in views:
+                if view.source not in {v.source for v in base} and view.name in {"time_entry", "consent", "enrolment"}:
+                    assert view.found_by, view.source
+
+
+def test_the_searches_of_layers_are_asked_with_the_days_of_the_months() -> None:
+    kinds = {kind.name: kind for kind in tables("task-minutes", "consent-questionnaire").resource_types}
+    wanted = {name: kinds[name] for name in ("Encounter", "CarePlan", "Consent", "Task", "QuestionnaireResponse")}
+    plan = Plan(server=NOBODY, terminology=tables().terminology, types=wanted, months=[ServiceMonth(2025, 1)])
+    found = {name: document["variants"] for name, document in plan.find() if "layer" in document}
+    days = [("period", "ge2024-12-31"), ("period", "le2025-02-01")]
+    code = ("code", f"{CANON}/CodeSystem/care-management-activity|")
+    assert found["Task"] == [[code, *days, ("_elements", "for")], [code, *days], days]
+    form = ("questionnaire", f"{CANON}/Questionnaire/care-management-consent")
+    assert found["QuestionnaireResponse"] == [[form, ("_elements", "subject")], [form], []]
+    assert [name for name, _ in plan.find() if name == "Observation"] == []
 
 
 # -- consent as a document ------------------------------------------------------------------------------------------

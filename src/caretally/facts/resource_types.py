@@ -17,5 +17,7 @@ class ResourceType:
     """Search parameter for the patient; None for resources of the practice."""
     date_search: str | None = None
     """Search parameter by which the resources of a month are found; None: they are looked for whatever their date."""
+    found_by: tuple[str, ...] = ()
+    """Further searches that find people, by the views of layers: ``code=system|&period={month}``."""
     required: bool = False
     """Whether a server that does not offer the type cannot be used at all."""

@@ -54,7 +54,8 @@ def read_resource_types(path: Path, views: Iterable[CompiledView]) -> tuple[Reso
         TableError: naming row and key; or a view reads a type that has no row and would never be pulled.
     """
     file = display_name(path)
-    wanted = {view.resource: view for view in views}
+    loaded = list(views)
+    wanted = {view.resource: view for view in loaded}
     found: dict[str, ResourceType] = {}
     left_out: set[str] = set()
     for row in checked(ResourcesFile, read_toml(path), path).resource:
@@ -68,6 +69,7 @@ def read_resource_types(path: Path, views: Iterable[CompiledView]) -> tuple[Reso
             patient_elements=tuple(row.patient_elements),
             patient_search=row.patient_search,
             date_search=row.date_search,
+            found_by=tuple(dict.fromkeys(s for view in loaded if view.resource == row.name for s in view.found_by)),
             required=row.required,
         )
     for name, view in wanted.items():

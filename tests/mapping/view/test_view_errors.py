@@ -8,6 +8,7 @@ import pytest
 
 from caretally.errors import TableError
 from caretally.mapping import ViewError, compile_view
+from caretally.mapping.view.definition import FOUND_BY
 
 
 def view(**changes: Any) -> dict[str, Any]:
@@ -132,3 +133,19 @@ def test_what_is_wrong_is_found_before_the_first_resource(wrong: Any, message: s
 def test_without_a_file_the_message_begins_with_the_place() -> None:
     with pytest.raises(ViewError, match=r"^where\[0\]\.path, offset 2: "):
         compile_view(view(where=[{"path": "a."}]))
+
+
+@pytest.mark.parametrize(
+    ("extension", "message"),
+    [
+        ({"url": FOUND_BY, "valueString": "everybody"}, "extension[0].valueString"),
+        ({"url": FOUND_BY, "valueString": "code=1 2"}, "extension[0].valueString"),
+        ({"url": FOUND_BY, "valueCode": "code=1"}, "extension[0]"),
+    ],
+)
+def test_how_people_are_found_is_a_search(extension: dict[str, Any], message: str) -> None:
+    with pytest.raises(ViewError) as caught:
+        compile_view(view(extension=[extension]))
+    assert message in str(caught.value)
+    fine = compile_view(view(extension=[{"url": FOUND_BY, "valueString": "code=http://loinc.org|1-8&date={month}"}]))
+    assert fine.found_by == ("code=http://loinc.org|1-8&date={month}",)

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from caretally.facts.codes import CANONICAL
 from caretally.mapping.view.constants import read_constants
 from caretally.mapping.view.errors import RowError
 from caretally.mapping.view.fhirpath.errors import EvaluationError
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from caretally.mapping.view.columns import Column, Produce, Rows
 
 _KEYS = ("name", "resource", "constant", "select", "where")
+FOUND_BY = f"{CANONICAL}/StructureDefinition/found-by"
+"""Extension of a view of a layer: the search by which a server finds whom its rows are about."""
+_SEARCH = re.compile(r"[A-Za-z_][A-Za-z0-9_:.\-]*=[^&\s]+(&[A-Za-z_][A-Za-z0-9_:.\-]*=[^&\s]+)*")
 _METADATA = frozenset(
     (
         *("resourceType", "meta", "implicitRules", "language", "text", "contained", "url", "identifier", "version"),
@@ -45,6 +49,8 @@ class CompiledView:
     """Column names in the order of the rows."""
     source: str | None
     """The file that the view came from."""
+    found_by: tuple[str, ...]
+    """Searches that find the patients of its rows on a server: ``code=system|&period={month}``."""
     _produce: Produce
     _conditions: tuple[tuple[str, Run], ...]
 
@@ -121,6 +127,7 @@ def compile_view(view: Mapping[str, Any], *, source: str | None = None) -> Compi
         resource=resource,
         columns=tuple(column.name for column in selection.columns),
         source=source,
+        found_by=tuple(_read_searches(reader, view)),
         _produce=selection.produce,
         _conditions=conditions,
     )
@@ -133,6 +140,17 @@ def _read_conditions(reader: Reader, view: Mapping[str, Any]) -> Iterator[tuple[
         if compiled.is_constant and not compiled.is_condition:
             raise reader.error(f"{place}.path", f"found {describe(compiled.constant)}, wanted a condition", position=0)
         yield f"{place}.path", compiled.run
+
+
+def _read_searches(reader: Reader, view: Mapping[str, Any]) -> Iterator[str]:
+    for place, row in reader.objects(view, "extension", ""):
+        if row.get("url") != FOUND_BY:
+            continue  # other extensions of a view change nothing
+        search = row.get("valueString")
+        if not isinstance(search, str) or _SEARCH.fullmatch(search) is None:
+            wanted = "wanted a search such as code=http://loinc.org|73980-5&date={month}"
+            raise reader.error(f"{place}.valueString", f"found {describe(search)}, {wanted}")
+        yield search
 
 
 def _refuse_duplicates(reader: Reader, columns: Iterable[Column]) -> None:

@@ -67,7 +67,7 @@ class SearchChecks:
         }
         patients: dict[str, None] = {}
         for name, document in self.plan.find():
-            check = names[name]
+            check = "find-by-layer" if "layer" in document else names[name]
             page = self._first(name, [(str(k), str(v)) for k, v in document["variants"][0] if k != "_elements"])
             if isinstance(page, str):
                 means = str(document.get("wider") or document.get("lost"))
@@ -75,7 +75,7 @@ class SearchChecks:
                 continue
             people = self._people(name, page.resources)
             patients |= dict.fromkeys(people)
-            if name in {"Encounter", "CarePlan", "Consent"} and not page.resources:
+            if (name in {"Encounter", "CarePlan", "Consent"} or "layer" in document) and not page.resources:
                 self.findings.warn(
                     check,
                     f"the search works and finds no {name} in the months looked at",

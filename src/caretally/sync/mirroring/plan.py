@@ -39,6 +39,9 @@ FIND, PEOPLE, FACTS, CHANGES, PRACTICE = "find", "people", "facts", "changes", "
 PRICES = "prices"
 PRICE_TYPE = "ChargeItemDefinition"
 
+IN_MONTH = "{month}"
+"""Stands for the days of the months in a search of a layer."""
+
 Parameters = list[tuple[str, str]]
 Planned = tuple[str, dict[str, Any]]
 """Resource type and document of a slice."""
@@ -85,6 +88,7 @@ class Plan:
             self._narrow("CarePlan", [("category", programmes)], []),
             self._narrow("Consent", [("category", consents)], []),
         ]
+        planned += self._by_layers(dates)
         if wide:
             planned.append(self._qualifying())
         claims = [("created", f"ge{first}"), ("_elements", "patient,billablePeriod")]
@@ -95,6 +99,16 @@ class Plan:
                 lost = "patients with a claim of ours who are no longer enrolled are not found"
                 planned.append((name, {"variants": [[*ours, *parameters]], "lost": lost, "what": "by identifier"}))
         return [one for one in planned if one[0] in self.types]
+
+    def _by_layers(self, dates: Sequence[str]) -> Iterator[Planned]:
+        """Plan what the views of layers say: whoever has minutes or a consent in another place is found there."""
+        for kind in self.types.values():
+            for search in kind.found_by:
+                pairs = [(name, value) for name, _, value in (part.partition("=") for part in search.split("&"))]
+                filters = [(name, value) for name, value in pairs if value != IN_MONTH]
+                window = [(name, day) for name, value in pairs if value == IN_MONTH for day in dates]
+                name, document = self._narrow(kind.name, filters, window)
+                yield name, {**document, "layer": search}
 
     def _qualifying(self) -> Planned:
         in_force = [("clinical-status", "active,recurrence,relapse")]
