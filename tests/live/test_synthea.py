@@ -133,7 +133,7 @@ def test_who_has_minutes_or_a_consent_in_another_place_is_found_there(server: st
     category = {
         "coding": [{"system": "https://caretally.example/fhir/CodeSystem/consent-category", "code": "care-management"}]
     }
-    period = {"start": "2031-03-03T09:00:00-05:00", "end": "2031-03-03T09:30:00-05:00"}
+    period = {"start": "2026-07-03T09:00:00-05:00", "end": "2026-07-03T09:30:00-04:00"}
     shapes: dict[str, Resource] = {
         "task": {
             "resourceType": "Task",
@@ -162,30 +162,30 @@ def test_who_has_minutes_or_a_consent_in_another_place_is_found_there(server: st
             "resourceType": "DocumentReference",
             "status": "current",
             "category": [category],
-            "date": "2031-03-01T09:00:00Z",
-            "custodian": {"reference": f"Organization/{PREFIX}group"},
+            "date": "2026-07-01T09:00:00Z",
+            "custodian": {"reference": "Organization/syn-found-group"},
             "content": [{"attachment": {"url": "https://files.example/1"}}],
         },
         "form": {
             "resourceType": "QuestionnaireResponse",
             "status": "completed",
             "questionnaire": form,
-            "authored": "2031-03-01T09:00:00Z",
+            "authored": "2026-07-01T09:00:00Z",
             "item": [
                 {"linkId": "consent-given", "answer": [{"valueBoolean": True}]},
                 {
                     "linkId": "organization",
-                    "answer": [{"valueReference": {"reference": f"Organization/{PREFIX}group"}}],
+                    "answer": [{"valueReference": {"reference": "Organization/syn-found-group"}}],
                 },
             ],
         },
     }
-    rows: list[Resource] = [{"resourceType": "Organization", "id": f"{PREFIX}group", "name": "Practice"}]
+    rows: list[Resource] = [{"resourceType": "Organization", "id": "syn-found-group", "name": "Practice"}]
     for name, shape in shapes.items():
         patient = f"syn-found-{name}"
         rows.append({"resourceType": "Patient", "id": patient})
         about_whom = "for" if name == "task" else "subject"
         rows.append({**shape, "id": f"syn-found-{name}-1", about_whom: {"reference": f"Patient/{patient}"}})
     load(server, rows)
-    found = run(tmp_path, "plan", server, "--month", "2031-03", "--as-of", "2031-04-10")
+    found = run(tmp_path, "plan", server, "--month", "2026-07", "--as-of", "2026-08-10")
     assert {f"Patient/syn-found-{name}" for name in shapes} <= {a["patient"] for a in found["answers"]}

@@ -9,14 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from caretally.facts.exact_json import dumps, loads
+from caretally.tables.layers import layer_names
+from caretally.tables.locate import data_path
 from tests.cli.running import inside
 from tests.mapping.patients import script, tables
 
 ROOT = Path(__file__).parents[2]
 R4 = ROOT / "profiles" / "node_modules" / "hl7.fhir.r4.examples"
 US_CORE = Path(__file__).parent / "examples" / "us-core.ndjson"
-TYPES = {kind.name: kind for kind in tables().resource_types}
-CONFIGURATION = '[policy]\nzone = "America/New_York"\nother_claims_known = "full"\n'
+LAYERS = layer_names(data_path("mappings"))
+"""All of them at once, so that as much as ever can be is read."""
+TYPES = {kind.name: kind for kind in tables(*LAYERS).resource_types}
+CONFIGURATION = (
+    f'[policy]\nzone = "America/New_York"\nother_claims_known = "full"\n[mapping]\nuse = {json.dumps(LAYERS)}\n'
+)
 Resource = dict[str, Any]
 
 
