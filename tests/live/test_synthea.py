@@ -133,7 +133,7 @@ def test_who_has_minutes_or_a_consent_in_another_place_is_found_there(server: st
     category = {
         "coding": [{"system": "https://caretally.example/fhir/CodeSystem/consent-category", "code": "care-management"}]
     }
-    period = {"start": "2026-07-03T09:00:00-05:00", "end": "2026-07-03T09:30:00-04:00"}
+    period = {"start": "2026-07-03T09:00:00-04:00", "end": "2026-07-03T09:30:00-04:00"}
     shapes: dict[str, Resource] = {
         "task": {
             "resourceType": "Task",
