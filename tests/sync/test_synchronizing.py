@@ -6,13 +6,14 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from tests.sync.practices import golden, together
 from tests.sync.small_server import outcome
 from tests.sync.syncing_server import SyncingServer
 from tests.sync.test_run import answers, lines, sink_at
 
-from caretally.errors import CaretallyError, IncompletePullError, LockedError
+from caretally.errors import CaretallyError, IncompletePullError, LockedError, SourceError
 from caretally.fhir import bulk
 from caretally.store import open_store
 from caretally.store.decisions import DecisionRecord, add_decision
@@ -352,3 +353,24 @@ def test_an_export_that_failed_does_not_stand_in_the_way_of_a_search(
         sync(small, tmp_path, run_values, by="export")
     report = sync(small, tmp_path, run_values, by="search")
     assert (report.mode, report.resumed, decided(report)) == ("full", False, (4, 0))
+
+
+def test_a_reading_that_goes_on_asks_again_for_what_it_could_not_bring(
+    small: SyncingServer, tmp_path: Path, run_values: Values
+) -> None:
+    wanted = tmp_path / "wanted"
+    sync(small, wanted, run_values, by="search")
+
+    def fault(request: httpx.Request) -> httpx.Response | None:
+        if request.url.path.endswith("/Encounter") and "patient" in request.url.params:
+            return httpx.Response(200, headers={"Content-Type": "text/html"}, content=b"<html>Log in</html>")
+        return outcome(401, "who are you?") if request.url.path.endswith("/Practitioner") else None
+
+    small.faults.append(fault)
+    with pytest.raises(SourceError):
+        sync(small, tmp_path / "out", run_values, by="search")
+    assert not (tmp_path / "out" / "determinations.ndjson").exists()
+    small.faults.clear()
+    report = sync(small, tmp_path / "out", run_values, by="search")
+    assert (report.resumed, report.gaps, decided(report)) == (True, 0, (4, 0))
+    assert answers(tmp_path / "out") == answers(wanted)

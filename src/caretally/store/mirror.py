@@ -305,6 +305,16 @@ def restart_slice(store: Store, mirror: Mirror, one: MirrorSlice) -> None:
         )
 
 
+def ask_again(store: Store, mirror_id: str) -> None:
+    """Let a reading that goes on ask again for what it could not bring before it was cut off: it may be there now."""
+    with store.writing() as connection:
+        failed = (_s.c.mirror_id == mirror_id, _s.c.state == "gap")
+        connection.execute(update(_s).where(*failed).values(state="waiting"))
+        # A gap without a patient is not of a slice: it stays.
+        gaps = (_n.c.mirror_id == mirror_id, _n.c.kind == "gap", _n.c.patient.is_not(None))
+        connection.execute(delete(_n).where(*gaps))
+
+
 def note(store: Store, mirror_id: str, *, issues: Iterable[Issue] = (), gaps: Iterable[Gap] = ()) -> None:
     """Keep issue rows and gaps of the present reading."""
     with store.writing() as connection:

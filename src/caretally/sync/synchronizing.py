@@ -195,6 +195,7 @@ class _Reading:
             age = now - datetime.fromisoformat(found.begun_at)
             other_way = self.request.by != "auto" and (self.request.by == "export") != found.by_export
             if timedelta() <= age <= GOES_ON_FOR and not other_way:
+                mirrors.ask_again(self.store, found.id)
                 return found, True
         if found is not None and not found.complete and found.by_export:
             self._abandon(found)

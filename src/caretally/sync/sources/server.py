@@ -84,6 +84,7 @@ class ServerSource:
         if found is not None:
             begun = datetime.fromisoformat(found.begun_at)
             if not found.complete and now - GOES_ON_FOR <= begun <= now:
+                mirrors.ask_again(store, found.id)
                 return found
             mirrors.forget(store, found.id)
         name = uuid4().hex
