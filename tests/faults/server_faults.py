@@ -26,10 +26,12 @@ Group = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Survived:
-    """The command ends with 0 and its results have the bytes of a run without faults."""
+    """The command ends with 0 and its results are those of a run without faults; `words`: in what way."""
+
+    words: str = "the same bytes"
 
     def __str__(self) -> str:
-        return "survived: the same bytes"
+        return f"survived: {self.words}"
 
 
 @dataclass(frozen=True, slots=True)

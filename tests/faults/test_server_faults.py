@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ import pytest
 
 from tests.faults.command import Commands
 from tests.faults.front import in_memory, neighbours, tempting
-from tests.faults.judging import check, keep_figures
+from tests.faults.judging import check, keep_figures, settled
 from tests.faults.server_faults import FAULTS, Fault
 from tests.faults.trial import Trial, results, sync, try_fault
 from tests.sync.practices import golden, together
@@ -77,7 +77,7 @@ def tried(
         for item in request.session.items
         if isinstance(item, pytest.Function) and item.module is request.module and "fault" in item.callspec.params
     ]
-    wanted = {fault.name: fault for fault in chosen}
+    wanted = {fault.name: fault for fault in chosen or FAULTS}
     folder = tmp_path_factory.mktemp("faults")
     with ExitStack() as opened, ThreadPoolExecutor(len(command_lanes)) as pool:
         benches = [Bench(folder / str(number), lane, opened) for number, lane in enumerate(command_lanes)]
@@ -105,8 +105,21 @@ def tried(
             assert bench.front.errors == bench.other.errors == []
 
 
-@pytest.mark.prove
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_fault(fault: Fault, tried: Tried) -> None:
     clean, kilobytes = tried.clean[fault.by]
     check(fault, tried.found[fault.name].result(), clean, kilobytes)
+
+
+@pytest.mark.prove
+def test_a_run_after_a_fault_brings_what_was_missing(
+    tried: Tried, record_property: Callable[[str, object], None]
+) -> None:
+    """After some of the faults that end a command; `make prove`: after every one."""
+    by = {fault.name: fault.by for fault in FAULTS}
+    healed = {name: trial.result() for name, trial in tried.found.items() if trial.result().healed is not None}
+    record_property("cases", len(healed))
+    assert healed.keys() >= {fault.name for fault in FAULTS if fault.heals and fault.name in tried.found}
+    for name, trial in healed.items():
+        assert trial.healed_code == 0, name
+        assert settled(trial.healed or {}) == settled(tried.clean[by[name]][0]), name
