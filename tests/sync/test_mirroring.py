@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -14,7 +15,7 @@ from tests.sync.test_server_source import CCM, of, practice, pulled
 from caretally.errors import SourceError
 from caretally.store import mirror as mirrors
 from caretally.store import staging
-from caretally.sync.mirroring import slice_reader
+from caretally.sync.mirroring import refresh, slice_reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,6 +85,28 @@ def test_a_reading_that_was_cut_off_goes_on_at_its_page(
     # At most the page that was on its way is asked for again, for each of the four workers; metadata comes each time.
     asked = Counter(one for one in small.asked() if one != "/metadata")
     assert sum(asked.values()) - len([o for o in whole.asked() if o != "/metadata"]) <= 4 * cuts
+
+
+def test_few_people_and_slices_at_a_time_bring_the_same_and_the_count_goes_on(
+    store: Store, tables: Tables, pull_request: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = clean(tables, pull_request, store, SmallServer(many(), page=20))
+    monkeypatch.setattr(refresh, "PEOPLE_AT_ONCE", 50)
+    monkeypatch.setattr(refresh, "SLICES_AT_ONCE", 3)
+    told: list[tuple[int, int | None]] = []
+
+    def progress(stage: str, done: int, total: int | None) -> None:
+        if stage == "reading facts":
+            told.append((done, total))
+
+    def make(**narrowing: tuple[str, ...]) -> PullRequest:
+        return replace(pull_request(**narrowing), progress=progress)
+
+    pulled(SmallServer(many(), page=20), store, tables, make)
+    assert contents(store) == wanted
+    assert len(told) > 9
+    assert [done for done, _ in told] == list(range(1, len(told) + 1))
+    assert {total for _, total in told} == {len(told)}
 
 
 def test_slices_are_read_several_at_a_time_within_the_limit(store: Store, tables: Tables, pull_request: Make) -> None:

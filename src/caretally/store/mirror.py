@@ -233,12 +233,20 @@ def phase_planned(store: Store, mirror_id: str, phase: str) -> bool:
         return connection.execute(query).first() is not None
 
 
-def waiting_slices(store: Store, mirror_id: str, phase: str) -> list[MirrorSlice]:
-    """Give the slices of a phase that are not done, those that are half read with their place."""
+def count_waiting(store: Store, mirror_id: str, phase: str) -> int:
+    """Count the slices of a phase that are not done."""
+    query = select(func.count()).where(_s.c.mirror_id == mirror_id, _s.c.phase == phase, _s.c.state == "waiting")
+    with store.reading() as connection:
+        return int(connection.execute(query).scalar() or 0)
+
+
+def waiting_slices(store: Store, mirror_id: str, phase: str, *, limit: int | None = None) -> list[MirrorSlice]:
+    """Give slices of a phase that are not done, the first `limit` of them, those half read with their place."""
     query = (
         select(_s)
         .where(_s.c.mirror_id == mirror_id, _s.c.phase == phase, _s.c.state == "waiting")
         .order_by(_s.c.ordinal)
+        .limit(limit)
     )
     with store.reading() as connection:
         rows = connection.execute(query).all()

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 ROUNDS = 4
 """How often references of the practice are followed: role, organization, its parent, and one more."""
+PEOPLE_AT_ONCE, SLICES_AT_ONCE = 1_000, 500
+"""How many people are planned for, and how many slices are held in memory, at one time."""
 REFUSALS = frozenset({"resource-without-id", "no-patient", "unreadable-line"})
 """Codes of issue rows about resources that were not kept."""
 
@@ -102,10 +104,11 @@ class Refresh:
         """Read the records of everybody who was found, of those whom they link to, and everything about them."""
         while True:
             waiting = mirrors.people_to_ask(self.store, self.mirror)
-            if waiting:
+            for start in range(0, len(waiting), PEOPLE_AT_ONCE):
+                people = waiting[start : start + PEOPLE_AT_ONCE]
                 # Facts are planned with the people: what is asked for once is not asked for again.
-                planned = {PEOPLE: self._plan.people(waiting), FACTS: self._plan.facts(waiting)}
-                mirrors.plan_for(self.store, self.mirror.id, planned, people=waiting)
+                planned = {PEOPLE: self._plan.people(people), FACTS: self._plan.facts(people)}
+                mirrors.plan_for(self.store, self.mirror.id, planned, people=people)
             self._run(PEOPLE)
             if not waiting:
                 break
@@ -197,11 +200,13 @@ class Refresh:
 
     def _run(self, phase: str) -> None:
         """Read the slices of a phase, as many at a time as the server shall have requests in flight."""
-        while slices := mirrors.waiting_slices(self.store, self.mirror.id, phase):
+        read = 0
+        while slices := mirrors.waiting_slices(self.store, self.mirror.id, phase, limit=SLICES_AT_ONCE):
+            total = read + mirrors.count_waiting(self.store, self.mirror.id, phase)
             threads = self.server.settings.max_in_flight
             workers = Workers(self._reader.read, slices, threads=threads, stop=self._reader.stop)
-            for done, _ in enumerate(workers.results(), 1):
-                self.request.progress(f"reading {phase}", done, len(slices))
+            for read, _ in enumerate(workers.results(), read + 1):  # noqa: B020 -- counts on over the batches
+                self.request.progress(f"reading {phase}", read, total)
 
     def _missing(self, noted: Notes) -> list[Issue]:
         """Name what others refer to and the server does not have."""
