@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 import httpx
 import pytest
@@ -199,6 +200,30 @@ def test_a_server_that_takes_no_lists_is_asked_one_by_one(store: Store, tables: 
     result = pulled(small, store, tables, pull_request)
     assert result.gaps == []
     assert held(store, "CarePlan", "Claim", "Consent") == {"CarePlan/cp", "Claim/c1", "Consent/co"}
+
+
+@pytest.mark.parametrize("longest", [1, 60])
+def test_lists_that_a_server_refuses_are_asked_for_in_parts(
+    store: Store, tables: Tables, pull_request: Make, longest: int
+) -> None:
+    """Of people, of those who link to them, and of the practice, as of facts."""
+    names = [f"p{number:03}" for number in range(70)]
+    plans = [of("CarePlan", f"cp-{name}", name, category=[CCM]) for name in names]
+    linking = of("Patient", "other", link=[{"other": {"reference": "Patient/p069"}, "type": "seealso"}])
+    small = SmallServer([*practice(), *(of("Patient", name) for name in names), *plans, linking], page=500)
+
+    def short(request: httpx.Request) -> httpx.Response | None:
+        asked = [*request.url.params.multi_items(), *parse_qsl(request.content.decode())]
+        lists = [value for name, value in asked if name in {"_id", "link", "practitioner", "patient"}]
+        return outcome(400, "too many") if any(len(value.split(",")) > longest for value in lists) else None
+
+    small.faults.append(short)
+    result = pulled(small, store, tables, pull_request)
+    assert result.gaps == []
+    assert {f"Patient/{name}" for name in (*names, "other")} <= held(store, "Patient")
+    assert {"Practitioner/P1", "Practitioner/N1", "PractitionerRole/r2", "Organization/parent"} <= held(
+        store, "Practitioner", "PractitionerRole", "Organization"
+    )
 
 
 def test_a_server_that_does_not_search_by_type_is_looked_through(

@@ -33,6 +33,8 @@ INCLUDES = MappingProxyType(
 people would come again on each page."""
 CHUNK = 50
 """Patients, or resources by id, of one search."""
+LINKS_AT_ONCE = 4 * CHUNK
+"""Patients of a search for those who link to them: nearly nobody does, so that the answers are empty."""
 ACTIVITY_SETS = ("activities-counted", "activities-not-counted")
 PROGRAMME_MAP, CONSENT_SET = "programme", "consent-category"
 FIND, PEOPLE, FACTS, CHANGES, PRACTICE = "find", "people", "facts", "changes", "practice"
@@ -128,15 +130,20 @@ class Plan:
 
     def people(self, patients: Sequence[str]) -> list[Planned]:
         """Plan the records of some patients, and those of others that link to them."""
-        planned: list[Planned] = []
-        linked = "link" in self.server.capabilities().resource("Patient").search_parameters
-        for chunk in chunks(patients):
-            ids = ",".join(one.partition("/")[2] for one in chunk)
-            planned.append(("Patient", {"variants": [[("_id", ids)]], "patients": list(chunk)}))
-            if linked:
-                asked = [("link", ",".join(chunk)), ("_elements", "id")]
-                planned.append(("Patient", {"variants": [asked], "patients": list(chunk), "only_people": True}))
+        planned = [("Patient", self.people_of(chunk)) for chunk in chunks(patients)]
+        if "link" in self.server.capabilities().resource("Patient").search_parameters:
+            planned += [("Patient", self.linking_to(chunk)) for chunk in chunks(patients, LINKS_AT_ONCE)]
         return planned
+
+    def people_of(self, patients: Sequence[str]) -> dict[str, Any]:
+        """Plan the records of a few patients."""
+        ids = ",".join(one.partition("/")[2] for one in patients)
+        return {"variants": [[("_id", ids)]], "patients": list(patients)}
+
+    def linking_to(self, patients: Sequence[str]) -> dict[str, Any]:
+        """Plan the ids of those who link to a few patients."""
+        asked = [("link", ",".join(patients)), ("_elements", "id")]
+        return {"variants": [asked], "patients": list(patients), "only_people": True}
 
     def facts(self, patients: Sequence[str], types: Iterable[str] | None = None) -> list[Planned]:
         """Plan everything about some patients, type by type."""
@@ -187,11 +194,12 @@ class Plan:
         for name in PRACTICE_TYPES:
             ids = [one.partition("/")[2] for one in references if one.startswith(f"{name}/")]
             if name in self.types:
-                planned += [self._with_includes(name, ("_id", ",".join(chunk))) for chunk in chunks(ids)]
+                planned += [(name, self.practice_of(name, "_id", chunk)) for chunk in chunks(ids)]
         people = [one for one in references if one.startswith("Practitioner/")]
         if "PractitionerRole" in self.types:
             planned += [
-                self._with_includes("PractitionerRole", ("practitioner", ",".join(chunk))) for chunk in chunks(people)
+                ("PractitionerRole", self.practice_of("PractitionerRole", "practitioner", chunk))
+                for chunk in chunks(people)
             ]
         return planned
 
@@ -204,12 +212,14 @@ class Plan:
         values = [(f"{name}:{parameter}", target) for parameter, target in INCLUDES.get(name, ())]
         return [("_include", value) for value, target in values if value in offered and target in self.types]
 
-    def _with_includes(self, name: str, asked: tuple[str, str]) -> Planned:
-        included = self.includes(name)
-        return name, {"variants": [[asked, *included], [asked]] if included else [[asked]]}
+    def practice_of(self, name: str, parameter: str, values: Sequence[str]) -> dict[str, Any]:
+        """Plan a few resources of the practice, with what may come along."""
+        asked, included = (parameter, ",".join(values)), self.includes(name)
+        variants = [[asked, *included], [asked]] if included else [[asked]]
+        return {"variants": variants, "list": {"parameter": parameter, "values": list(values)}}
 
 
-def chunks(items: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Give lists of at most `CHUNK`."""
-    for start in range(0, len(items), CHUNK):
-        yield items[start : start + CHUNK]
+def chunks(items: Sequence[str], size: int = CHUNK) -> Iterator[Sequence[str]]:
+    """Give lists of at most `size`."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

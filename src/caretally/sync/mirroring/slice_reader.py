@@ -27,7 +27,18 @@ from caretally.store.mirror import Taken
 from caretally.store.runs import Gap
 from caretally.sync.failpoints import failpoint
 from caretally.sync.mirroring.intake import PageIntake
-from caretally.sync.mirroring.plan import CHANGES, FACTS, FIND, PEOPLE, PRACTICE, PRACTICE_TYPES, PRICES, Plan
+from caretally.sync.mirroring.plan import (
+    CHANGES,
+    CHUNK,
+    FACTS,
+    FIND,
+    PEOPLE,
+    PRACTICE,
+    PRACTICE_TYPES,
+    PRICES,
+    Plan,
+    chunks,
+)
 from caretally.sync.mirroring.qualifying import may_qualify
 from caretally.sync.resources import own_id, patient_of
 
@@ -200,6 +211,8 @@ class SliceReader:
         elif one.phase == FACTS and len(document["patients"]) > 1:
             self._one_by_one.add(one.resource_type)
             self._split(one)
+        elif parts := self._parts(one):
+            self._replace(one, parts)
         elif one.phase == CHANGES and "since" in document:
             self._everything_instead(one)
         elif one.phase in {FACTS, PEOPLE}:
@@ -234,6 +247,19 @@ class SliceReader:
     def _split(self, one: MirrorSlice) -> None:
         kind = self.plan.types[one.resource_type]
         self._replace(one, [self.plan.facts_of(kind, [patient])[1] for patient in one.document["patients"]])
+
+    def _parts(self, one: MirrorSlice) -> list[dict[str, Any]]:
+        """Ask for fewer people or places at a time: long lists are refused by some servers, all lists by others."""
+        document = one.document
+        values = document.get("patients") if one.phase == PEOPLE else document.get("list", {}).get("values")
+        if values is None or len(values) == 1:
+            return []
+        groups = list(chunks(values, CHUNK if len(values) > CHUNK else 1))
+        if one.phase == PEOPLE:
+            make = self.plan.linking_to if document.get("only_people") else self.plan.people_of
+            return [make(group) for group in groups]
+        name = str(document["list"]["parameter"])
+        return [self.plan.practice_of(one.resource_type, name, group) for group in groups]
 
     def _failed(self, one: MirrorSlice, error: Exception) -> None:
         """Make the patients of a slice incomplete; a search for people or the practice concerns everybody."""
