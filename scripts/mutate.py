@@ -36,8 +36,14 @@ WORK = ROOT / "mutants"
 RULES = Path("src/caretally/rules")
 SOURCES = WORK / "sources.json"
 FINDERS = WORK / "finders.json"
+KNOWN = WORK / "known.json"
 PAGE = ROOT / "docs" / "mutation.md"
 REASONS = ROOT / "scripts" / "mutation_reasons.toml"
+GROUND = (
+    *("src/caretally/facts", "src/caretally/rules", "src/caretally/tables", "mappings"),
+    *("tests/calculator", "tests/rules/builder.py", "tests/rules/deciding.py"),
+)
+"""What a trial rests on beside its own facts."""
 WANTED = 95
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc")
 
@@ -84,6 +90,17 @@ def mutants() -> list[str]:
     for path in sorted((WORK / RULES).rglob("*.meta")):
         found += json.loads(path.read_text(encoding="utf-8"))["exit_code_by_key"]
     return found
+
+
+def ground() -> str:
+    """A digest of what trials rest on: while it is the same, what survived a trial survives it again."""
+    found = hashlib.sha256()
+    for top in GROUND:
+        path = ROOT / top
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file() and "__pycache__" not in file.parts:
+                found.update(str(file.relative_to(ROOT)).encode() + b"\0" + file.read_bytes())
+    return found.hexdigest()
 
 
 def function_of(mutant: str) -> str:
@@ -204,20 +221,28 @@ def main() -> int:
     texts = Texts()
     keys = {name: "\n".join([function_of(name), *(line.strip() for line in texts.of(name))]) for name in names}
     finders: dict[str, str] = json.loads(FINDERS.read_text(encoding="utf-8")) if FINDERS.is_file() else {}
-    (WORK / "names.json").write_text(json.dumps({"keys": keys, "finders": finders}), encoding="utf-8")
+    base, known = ground(), {"base": "", "trials": [], "survived": []}
+    if KNOWN.is_file():
+        known = json.loads(KNOWN.read_text(encoding="utf-8"))
+    if known["base"] != base:
+        known = {"base": base, "trials": [], "survived": []}
+    (WORK / "names.json").write_text(json.dumps({"keys": keys, "finders": finders, "known": known}), encoding="utf-8")
     subprocess.run(
         [sys.executable, str(ROOT / "scripts" / "mutation_trials.py"), "--children", str(given.children)],
         cwd=WORK,
         env={**os.environ, "PYTHONPATH": "src:.", "PYTHONHASHSEED": "0"},
         check=True,
     )
-    result = json.loads((WORK / "result.json").read_text(encoding="utf-8"))
+    told = json.loads((WORK / "result.json").read_text(encoding="utf-8"))
+    result = told["result"]
     found = {keys[name]: one["trial"] for name, one in result.items() if one["trial"] is not None}
     FINDERS.write_text(json.dumps(finders | found), encoding="utf-8")
     survivors = sum(1 for one in result.values() if one["state"] == "survived")
     score = 100 * (len(result) - survivors) / max(len(result), 1)
     print(f"{len(result)} faults tried, {survivors} survived, score {score:.1f} %")
     if given.share == "1/1" and not given.only:
+        survived = [keys[name] for name, one in result.items() if one["state"] == "survived"]
+        KNOWN.write_text(json.dumps({"base": base, "trials": told["trials"], "survived": survived}), encoding="utf-8")
         PAGE.write_text(page(result, texts), encoding="utf-8")
         print(f"wrote {PAGE}")
     return 0 if score >= WANTED else 1

@@ -1,41 +1,40 @@
 """Tries the mutants: started by scripts/mutate.py inside the folder that holds them.
 
-A trial is a case of tests/rules/answers.py (what is determined, or who could be served) or a test beside them. All are
-run once without a fault, and it is noted which lines of the rules each one runs. A mutant changes one statement: only
-the trials that run that statement can tell it from the rules, so only those are tried, each in a process forked for
-the mutant, until one of them finds it. A mutant has survived when none of them did. First comes the trial that found
-it in the last run, then those that found other mutants of the same function.
+A trial is a case of tests/rules/answers.py (what is determined, or who could be served) or a test beside them. First
+all trials are run with the rules as they are, and each mutant is compared with its function, call by call
+(scripts/mutation_comparison.py): that says which trials can tell it from the rules at all. Then these are run with the
+mutant, until one of them finds it. It has survived when no trial can tell it, or when all that could have been run.
+
+From an earlier run it is known which trial found a mutant: it is run first. What survived, is tried in new trials only,
+as long as nothing else has changed.
 """
 
 from __future__ import annotations
 
 import argparse
-import ast
-import functools
-import gc
+import contextlib
 import hashlib
 import json
-import mmap
 import os
 import random
 import resource
 import signal
-import struct
 import sys
 import time
+import traceback
 from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from mutation_comparison import ENOUGH, Comparison, changes_what_it_was_given
+from mutation_comparison import Comparison, out_of_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import FrameType, FunctionType
+    from types import FunctionType
 
-RULES = "src/caretally/rules/"
 TESTS = (
     "tests/rules/test_boundaries.py",
     "tests/rules/test_candidates.py",
@@ -46,11 +45,12 @@ TESTS = (
     "tests/rules/test_settled.py",
 )
 """Tests beside the answers to the cases: what the rules say apart from an answer, and to the second."""
-PATIENCE = 10.0
-"""A trial that takes more than a second and so many times its usual time does not end: its mutant is found."""
-MEMORY = 6 << 30
-FIRST = 40
-"""Trials that are run with a mutant before it is compared."""
+PATIENCE = 5.0
+"""Seconds of the processor after which a trial is taken not to end, so that its mutant is found; most take a hundredth
+of one."""
+MEMORY = 4 << 30
+ENOUGH = 3
+"""Trials in which a mutant may differ, before it is tried in them; only one that they do not find is compared on."""
 
 SWITCHES: dict[str, tuple[FunctionType, dict[str, Any]]] = {}
 """By the name of a mutant: the function that it changes, and the mutants of that function."""
@@ -79,97 +79,30 @@ def register() -> None:
     PENDING.clear()
 
 
-def activate(mutant: str) -> None:
-    """Puts one mutant in the place of its function, in this process."""
+@contextlib.contextmanager
+def in_place(mutant: str) -> Iterator[None]:
+    """Puts one mutant in the place of its function, for a time."""
     function, mutants = SWITCHES[mutant]
     found = mutants[mutant.rpartition(".")[2]]
     found = getattr(found, "__func__", found)
-    function.__code__ = found.__code__
-    function.__defaults__ = found.__defaults__
+    kept = function.__code__, function.__defaults__, function.__kwdefaults__
+    function.__code__, function.__defaults__ = found.__code__, found.__defaults__
     function.__kwdefaults__ = found.__kwdefaults__
+    try:
+        yield
+    finally:
+        function.__code__, function.__defaults__, function.__kwdefaults__ = kept
 
 
-# -- which statement a mutant changes ----------------------------------------------------------------------------
+def function_of(mutant: str) -> str:
+    """The function that a mutant changes."""
+    return mutant.rpartition("__mutmut_")[0]
 
 
-def _plain(node: ast.AST) -> str:
-    return ast.dump(node, include_attributes=False)
-
-
-def _bodies(node: ast.AST) -> list[tuple[str, list[ast.stmt]]]:
-    fields = ("body", "orelse", "finalbody")
-    return [(name, value) for name in fields if isinstance(value := getattr(node, name, None), list) and value]
-
-
-def _head(node: ast.AST) -> str:
-    """What a compound statement says beside its bodies."""
-    bodies = {name for name, _ in _bodies(node)}
-    return "".join(
-        ast.dump(part) if isinstance(part, ast.AST) else repr(part)
-        for name, value in ast.iter_fields(node)
-        if name not in bodies
-        for part in (value if isinstance(value, list) else [value])
-    )
-
-
-def changed_lines(plain: ast.stmt, mutant: ast.stmt) -> tuple[int, int]:
-    """The lines of the innermost statement, or head of a statement, in which a mutant differs."""
-    compound = isinstance(plain, ast.If | ast.For | ast.While | ast.With | ast.FunctionDef)
-    same_shape = type(plain) is type(mutant) and [(n, len(b)) for n, b in _bodies(plain)] == [
-        (n, len(b)) for n, b in _bodies(mutant)
-    ]
-    if compound and same_shape:
-        if not isinstance(plain, ast.FunctionDef) and _head(plain) != _head(mutant):
-            return plain.lineno, max(plain.lineno, _bodies(plain)[0][1][0].lineno - 1)
-        for (_, ours), (_, theirs) in zip(_bodies(plain), _bodies(mutant), strict=True):
-            for one, other in zip(ours, theirs, strict=True):
-                if _plain(one) != _plain(other):
-                    return changed_lines(one, other)
-    return plain.lineno, plain.end_lineno or plain.lineno
-
-
-def functions(path: Path) -> dict[str, ast.FunctionDef]:
-    """Every function of a file with mutants, by name; of two of one name the one that is decorated for mutmut."""
-    found: dict[str, ast.FunctionDef] = {}
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.FunctionDef):
-            found[node.name] = node
-    return found
-
-
-def places(names: list[str]) -> dict[str, tuple[str, int, int]]:
-    """For each mutant: the file, and the first and last line of what it changes in the function as written."""
-    found: dict[str, tuple[str, int, int]] = {}
-    files: dict[str, dict[str, ast.FunctionDef]] = {}
-    for name in names:
-        function, _ = SWITCHES[name]
-        file = function.__code__.co_filename
-        if file not in files:
-            files[file] = functions(Path(file))
-        mutant = files[file][name.rpartition(".")[2]]
-        plain = files[file][name.rpartition(".")[2].rpartition("__mutmut_")[0] + "__mutmut_orig"]
-        first, last = changed_lines(plain, mutant)
-        if first == plain.lineno:
-            last = plain.end_lineno or plain.lineno
-        # The written function stands above its copies, decorated: its lines are those that a trial is seen to run.
-        # Both begin with their "def", and have the same lines below it.
-        shift = _def_line(function) - plain.lineno
-        found[name] = (file, first + shift, last + shift)
-    return found
-
-
-@functools.cache
-def _source(file: str) -> list[str]:
-    return Path(file).read_text(encoding="utf-8").splitlines()
-
-
-def _def_line(function: FunctionType) -> int:
-    """The line of "def": a code object begins at its first decorator."""
-    lines = _source(function.__code__.co_filename)
-    line = function.__code__.co_firstlineno
-    while not lines[line - 1].lstrip().startswith("def "):
-        line += 1
-    return line
+def is_compared(mutant: str) -> bool:
+    """Whether a mutant can be compared: its function needs nothing of the place where it was made."""
+    function, _ = SWITCHES[mutant]
+    return not function.__code__.co_freevars
 
 
 # -- trials ------------------------------------------------------------------------------------------------------
@@ -180,8 +113,9 @@ class Trial:
     """Something that can tell a mutant from the rules."""
 
     name: str
+    identity: str
+    """What it looks at: a trial with another one is another trial."""
     fails: Callable[[], bool]
-    lines: set[tuple[str, int]] = field(default_factory=set)
     seconds: float = 0.0
 
 
@@ -199,9 +133,14 @@ def case_trials() -> Iterator[Trial]:
         return [f"candidates {answers._text(asdict(one))}" for one in found]  # noqa: SLF001 -- as it writes them
 
     for name, asked in answers.cases().items():
-        question = asked()
-        yield Trial(name=f"case {name}", fails=_differs(determine, question, answers.lines_of))
-        yield Trial(name=f"candidates of {name}", fails=_differs(candidates, question, lines_of_candidates))
+        question = month, context = asked()
+        identity = hashlib.sha256(f"{month!r} {context.policies!r} {context.practice!r}".encode()).hexdigest()
+        for kind, decide, lines_of in (
+            ("case", determine, answers.lines_of),
+            ("candidates of", candidates, lines_of_candidates),
+        ):
+            fails = _differs(decide, question, lines_of)
+            yield Trial(name=f"{kind} {name}", identity=f"{kind} {identity}", fails=fails)
 
 
 def _differs(
@@ -233,213 +172,218 @@ def test_trials(items: list[pytest.Item]) -> Iterator[Trial]:
         return fails
 
     for item in items:
-        yield Trial(name=f"test {item.nodeid}", fails=fails_with(item))
-
-
-def observe(trial: Trial) -> None:
-    """Runs a trial without a fault, and notes its lines and its time.
-
-    Raises:
-        SystemExit: it does not hold even so.
-    """
-
-    def on_line(frame: FrameType, event: str, _: Any) -> Any:
-        if event == "line":
-            trial.lines.add((frame.f_code.co_filename, frame.f_lineno))
-        return on_line
-
-    def on_call(frame: FrameType, *_: Any) -> Any:
-        return on_line if RULES in frame.f_code.co_filename else None
-
-    begun = time.process_time()
-    sys.settrace(on_call)
-    try:
-        failed = trial.fails()
-    finally:
-        sys.settrace(None)
-    trial.seconds = time.process_time() - begun
-    if failed:
-        sys.exit(f"mutate: it does not hold without a fault: {trial.name}")
+        identity = f"{item.nodeid} {_digest(item.path.read_text(encoding='utf-8')).hex()}"
+        yield Trial(name=f"test {item.nodeid}", identity=identity, fails=fails_with(item))
 
 
 # -- one mutant after the other ----------------------------------------------------------------------------------
 
 
 @dataclass(slots=True, kw_only=True)
-class Tries:
-    """What is known while mutants are tried."""
+class Seen:
+    """What comparing has shown: by mutant the trials in which it differs, by function the trials that call it."""
 
-    trials: list[Trial]
-    by_line: dict[tuple[str, int], int]
-    """The trials that run a line: the bits of a number, since a process is copied for each mutant."""
-    places: dict[str, tuple[str, int, int]]
-    finders: dict[str, str]
-    """The trial that found a mutant in an earlier run, by what the mutant changes."""
-    keys: dict[str, str]
-    found_by: mmap.mmap
-    only: dict[str, list[int]] = field(default_factory=dict)
-    """The trials that are left for a mutant, where it has been compared."""
-    powers: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
-    """How many mutants of a function each trial has found."""
+    differed: dict[str, list[int]] = field(default_factory=dict)
+    called: dict[str, list[int]] = field(default_factory=dict)
 
-    def relevant(self, mutant: str) -> set[int]:
-        """The trials that run what a mutant changes."""
-        file, first, last = self.places[mutant]
-        bits = 0
-        for line in range(first, last + 1):
-            bits |= self.by_line.get((file, line), 0)
-        return {index for index, bit in enumerate(reversed(f"{bits:b}")) if bit == "1"}
 
-    def order(self, mutant: str) -> list[int]:
-        """The trials that run what a mutant changes, in the order in which they are tried."""
-        relevant = set(self.only[mutant]) if mutant in self.only else self.relevant(mutant)
-        power, last_finder = self.powers[function_of(mutant)], self.finders.get(self.keys[mutant])
-        lot = random.Random(mutant)  # noqa: S311 -- an order, not a secret
-        return sorted(
-            sorted(relevant),
-            key=lambda i: (
-                self.trials[i].name != last_finder,
-                -power[i],
-                self.trials[i].seconds > 0.5,  # noqa: PLR2004 -- slow ones last
-                lot.random(),
-            ),
-        )
+def compare(trials: list[Trial], which: list[int], names: list[str], children: int, enough: int | None) -> Seen:
+    """Runs some trials with the rules as they are, and compares mutants; each trial's time is noted."""
 
-    def attempt(self, place: int, mutant: str, limit: int | None) -> int:
-        """In a child: tries a mutant; 1 when it is found, 0 when it survives, 2 when trials are left."""
+    def work(child: int, write: Callable[[object], None]) -> None:
+        comparison = Comparison(SWITCHES, enough)
+        for index in which[child::children]:
+            begun = time.process_time()
+            comparison.run(index, trials[index].fails, names)
+            write({"trial": index, "seconds": time.process_time() - begun})
+        write({"differed": comparison.differed, "called": comparison.called})
+
+    seen = Seen(differed={name: [] for name in names}, called=defaultdict(list))
+    for child in range(children):
+        _in_a_process(f"compared-{child}.jsonl", partial(work, child))
+    if not _all_end():
+        sys.exit("mutate: the comparison failed")
+    for child in range(children):
+        for row in _rows(f"compared-{child}.jsonl"):
+            if "trial" in row:
+                trials[row["trial"]].seconds = row["seconds"]
+                continue
+            for name, found in row["differed"].items():
+                seen.differed.setdefault(name, []).extend(found)
+            for name, found in row["called"].items():
+                seen.called[name].extend(found)
+    return seen
+
+
+def run_with(trials: list[Trial], which: dict[str, list[int]], children: int, told: str) -> dict[str, dict[str, Any]]:
+    """Runs with each mutant the trials that are named for it, until one finds it.
+
+    Args:
+        trials: all of them.
+        which: by mutant, the trials to run.
+        children: processes at once.
+        told: what is going on, for the lines that are printed.
+
+    Returns:
+        By mutant its state, the trial that found it, and the seconds that it took.
+    """
+
+    def work(names: list[str], write: Callable[[object], None]) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-        order = self.order(mutant)
-        activate(mutant)
-        for index in order[:limit]:
-            self.found_by[4 * place : 4 * place + 4] = struct.pack("i", index)
-            signal.setitimer(signal.ITIMER_VIRTUAL, 1 + PATIENCE * self.trials[index].seconds)
-            try:
-                if self.trials[index].fails():
-                    return 1
-            except BaseException:  # noqa: BLE001 -- whatever a fault leads to, it was found
-                return 1
-        self.found_by[4 * place : 4 * place + 4] = struct.pack("i", -1)
-        return 0 if limit is None or len(order) <= limit else 2
+        signal.signal(signal.SIGVTALRM, out_of_time)
+        powers: dict[str, Counter[int]] = defaultdict(Counter)
+        for name in names:
+            write({"begun": name})
+            power, lot = powers[function_of(name)], random.Random(name)  # noqa: S311 -- an order, not a secret
+            order = sorted(
+                set(which[name]),
+                key=lambda i: (-power[i], trials[i].seconds > 1, lot.random()),
+            )
+            begun = time.process_time()
+            with in_place(name):
+                state, index = _first_that_fails(trials, order)
+            if index is not None:
+                power[index] += 1
+            trial = None if index is None else trials[index].name
+            write({"name": name, "state": state, "trial": trial, "seconds": round(time.process_time() - begun, 3)})
+
+    result: dict[str, dict[str, Any]] = {}
+    left = list(which)
+    while left:
+        # Neighbours stay together: what finds one mutant of a function often finds the next.
+        share = -(-len(left) // children)
+        parts = [left[start : start + share] for start in range(0, len(left), share)]
+        for child, names in enumerate(parts):
+            _in_a_process(f"tried-{child}.jsonl", partial(work, names))
+        _all_end()
+        for child, _ in enumerate(parts):
+            begun = None
+            for row in _rows(f"tried-{child}.jsonl"):
+                begun = row.get("begun")
+                if begun is None:
+                    result[row.pop("name")] = row
+            if begun is not None:  # it took its process with it
+                result[begun] = {"state": "found", "trial": None, "seconds": 0.0}
+        left = [name for name in left if name not in result]
+    states = Counter(one["state"] for one in result.values())
+    used = sum(one["seconds"] for one in result.values())
+    print(f"{told}: {len(which)} mutants, {dict(states)}, {used:.0f} s", flush=True)
+    return result
 
 
-def function_of(mutant: str) -> str:
-    """The function that a mutant changes."""
-    return mutant.rpartition("__mutmut_")[0]
+def _first_that_fails(trials: list[Trial], order: list[int]) -> tuple[str, int | None]:
+    for index in order:
+        try:
+            signal.setitimer(signal.ITIMER_VIRTUAL, PATIENCE)
+            if trials[index].fails():
+                return "found", index
+        except TimeoutError:
+            return "time", index
+        except BaseException:  # noqa: BLE001 -- whatever a fault leads to, it was found
+            return "found", index
+        finally:
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+    return "survived", None
+
+
+def _in_a_process(file: str, work: Callable[[Callable[[object], None]], None]) -> None:
+    """Does some work in a forked process that writes lines of JSON."""
+    pid = os.fork()
+    if pid:
+        return
+    code = 1
+    try:
+        with Path(file).open("w", encoding="utf-8") as stream, Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+
+            def write(row: object) -> None:
+                stream.write(json.dumps(row) + "\n")
+                stream.flush()
+
+            with contextlib.redirect_stdout(nowhere):
+                work(write)
+        code = 0
+    except BaseException:  # noqa: BLE001 -- told by the parent
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def _all_end() -> bool:
+    """Waits for every forked process; whether all of them ended well."""
+    well = True
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            _, status = os.wait()
+            well = well and status == 0
+    return well
+
+
+def _rows(file: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in Path(file).read_text(encoding="utf-8").splitlines()]
 
 
 Result = dict[str, dict[str, Any]]
 
 
-def try_all(tries: Tries, names: list[str], children: int, *, limit: bool) -> Result:
-    """What became of each mutant: ``found`` (or ``time``: it did not end) by which trial, ``survived`` or ``left``."""
-    running: dict[int, tuple[int, str]] = {}
-    result: Result = {}
-    states = {0: "survived", 1: "found", 2: "left", -signal.SIGVTALRM: "time"}
+def tried(trials: list[Trial], names: list[str], given: dict[str, Any], children: int) -> Result:
+    """What became of each mutant: ``found``, ``time`` (it did not end) or ``survived``.
 
-    def one_ends() -> None:
-        pid, status, used = os.wait3(0)
-        place, name = running.pop(pid)
-        (index,) = struct.unpack("i", tries.found_by[4 * place : 4 * place + 4])
-        state = states.get(os.waitstatus_to_exitcode(status), "found")
-        trial = None if state in {"survived", "left"} else tries.trials[index].name
-        result[name] = {"state": state, "trial": trial, "seconds": round(used.ru_utime + used.ru_stime, 3)}
-        if trial is not None:
-            tries.powers[function_of(name)][index] += 1
-        if len(result) % 100 == 0 or len(result) == len(names):
-            states_now = Counter(one["state"] for one in result.values())
-            print(f"{len(result)} of {len(names)} tried: {dict(states_now)}", flush=True)
-
-    for place, name in enumerate(names):
-        while len(running) >= children:
-            one_ends()
-        pid = os.fork()
-        if pid == 0:
-            code = 1
-            try:
-                code = tries.attempt(place, name, FIRST if limit and not changes(name) else None)
-            finally:
-                os._exit(code)
-        running[pid] = (place, name)
-    while running:
-        one_ends()
+    Args:
+        trials: all of them.
+        names: the mutants.
+        given: their ``keys``, what they change; from earlier runs the ``finders`` by key, and in ``known`` the
+            identities of ``trials`` in which the mutants with the keys ``survived`` could not be told from the rules.
+        children: processes at once.
+    """
+    keys, known = given["keys"], given["known"]
+    places = {trial.name: index for index, trial in enumerate(trials)}
+    found_last = {n: [places[f]] for n in names if (f := given["finders"].get(keys[n])) in places}
+    result = run_with(trials, found_last, children, "with the trial that found it last")
+    rest = [name for name in names if result.get(name, {}).get("state", "survived") == "survived"]
+    old, identities = set(known["survived"]), set(known["trials"])
+    survivors = [name for name in rest if keys[name] in old]
+    fresh = [index for index, trial in enumerate(trials) if trial.identity not in identities]
+    for group, which in ((survivors, fresh), ([n for n in rest if keys[n] not in old], list(range(len(trials))))):
+        left = group
+        for part in rounds(which):
+            if left:
+                result |= tried_in(trials, part, left, children)
+                left = [name for name in left if result[name]["state"] == "survived"]
+                finders = {keys[n]: one["trial"] for n, one in result.items() if one["trial"] is not None}
+                # A run that is broken off has not been for nothing.
+                Path("finders.json").write_text(json.dumps(given["finders"] | finders), encoding="utf-8")
+                Path("survivors.json").write_text(json.dumps(left), encoding="utf-8")
     return result
 
 
-def changes(mutant: str) -> bool:
-    """Whether a mutant is of a module that changes what it was given, or cannot be compared."""
-    function, _ = SWITCHES[mutant]
-    return bool(function.__code__.co_freevars) or _changing_module(function.__code__.co_filename)
+def rounds(which: list[int]) -> Iterator[list[int]]:
+    """Parts of the trials, each much longer than the one before: most mutants are found in the first ones."""
+    order = sorted(which)
+    random.Random(1).shuffle(order)  # noqa: S311 -- an order, not a secret
+    size = 30
+    while order:
+        yield order[:size]
+        order, size = order[size:], 4 * size
 
 
-@functools.cache
-def _changing_module(file: str) -> bool:
-    tree = ast.parse("\n".join(_source(file)))
-    named = [
-        node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name.endswith("__mutmut_orig")
-    ]
-    return any(changes_what_it_was_given(node) for node in named)
-
-
-def compare_all(tries: Tries, names: list[str], children: int) -> tuple[dict[str, list[int]], float]:
-    """In which of its trials each mutant differs from its function, and the time that it took to see it."""
-    by_trial: dict[int, list[str]] = defaultdict(list)
+def tried_in(trials: list[Trial], which: list[int], names: list[str], children: int) -> Result:
+    """What became of mutants in some of the trials: compared first, then run."""
+    compared = [name for name in names if is_compared(name)]
+    begun = os.times()
+    seen = compare(trials, which, compared, children, ENOUGH)
+    now = os.times()
+    used = now.children_user + now.children_system - begun.children_user - begun.children_system
+    told = f"{len(compared)} of {len(names)} mutants compared in {len(which)} trials"
+    print(f"{told}: {sum(map(bool, seen.differed.values()))} differ, {used:.0f} s", flush=True)
+    to_run = {n: seen.differed[n] if n in seen.differed else seen.called.get(function_of(n), []) for n in names}
+    result = run_with(trials, to_run, children, "run")
+    often = [n for n in compared if result[n]["state"] == "survived" and len(to_run[n]) >= ENOUGH]
+    more = compare(trials, which, often, children, None) if often else Seen()
+    rest = {name: [index for index in more.differed[name] if index not in to_run[name]] for name in often}
+    for name, one in run_with(trials, rest, children, "run wherever they differ").items():
+        result[name] = {**one, "seconds": round(one["seconds"] + result[name]["seconds"], 3)}
     for name in names:
-        for index in tries.relevant(name):
-            by_trial[index].append(name)
-    order = sorted(by_trial)
-    random.Random(1).shuffle(order)  # noqa: S311 -- so that each child has as much to do
-    pids = []
-    for child in range(children):
-        pid = os.fork()
-        if pid == 0:
-            code = 1
-            try:
-                comparison = Comparison(SWITCHES)
-                comparison.watch(names)
-                for index in order[child::children]:
-                    comparison.run(index, tries.trials[index].fails, by_trial[index])
-                Path(f"differed-{child}.json").write_text(json.dumps(comparison.differed), encoding="utf-8")
-                code = 0
-            finally:
-                os._exit(code)
-        pids.append(pid)
-    seconds = 0.0
-    for pid in pids:
-        _, status, used = os.wait4(pid, 0)
-        if status:
-            sys.exit("mutate: the comparison failed")
-        seconds += used.ru_utime + used.ru_stime
-    found: dict[str, list[int]] = defaultdict(list)
-    for child in range(children):
-        for name, trials in json.loads(Path(f"differed-{child}.json").read_text(encoding="utf-8")).items():
-            found[name] += trials
-    return found, seconds
-
-
-def tried(tries: Tries, names: list[str], children: int) -> Result:
-    """What became of each mutant: ``found``, ``time`` or ``survived``."""
-    result = try_all(tries, names, children, limit=True)
-    left = [name for name, one in result.items() if one["state"] == "left"]
-    differed, seconds = compare_all(tries, left, children)
-    print(
-        f"{len(left)} compared call by call, in {seconds:.0f} s; {sum(map(bool, differed.values()))} differ somewhere",
-        flush=True,
-    )
-    for name in left:
-        result[name]["seconds"] += seconds / len(left)
-        result[name]["state"] = "survived"
-    again = [name for name in left if differed.get(name)]
-    # One that differed often was no longer compared: it has to be tried everywhere.
-    tries.only = {name: differed[name] for name in again}
-    last = try_all(tries, again, children, limit=False)
-    often = [name for name in again if last[name]["state"] == "survived" and len(differed[name]) >= ENOUGH]
-    tries.only = {}
-    everywhere = try_all(tries, often, children, limit=False)
-    for part in (last, everywhere):
-        for name, one in part.items():
-            result[name] = {**one, "seconds": round(one["seconds"] + result[name]["seconds"], 3)}
+        result[name]["seconds"] = round(result[name]["seconds"] + used / len(names), 3)
     return result
 
 
@@ -453,32 +397,11 @@ class Runner:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Tries the mutants."""
         given = json.loads(Path("names.json").read_text(encoding="utf-8"))
-        keys: dict[str, str] = given["keys"]
         register()
         trials = [*case_trials(), *test_trials(session.items)]
-        begun = time.process_time()
-        by_line: dict[tuple[str, int], int] = defaultdict(int)
-        for index, trial in enumerate(trials):
-            observe(trial)
-            for line in trial.lines:
-                by_line[line] |= 1 << index
-            trial.lines.clear()
-        told = f"{len(trials)} trials, {time.process_time() - begun:.0f} s to see what they run"
-        print(f"{told}, {sum(t.seconds for t in trials):.0f} s in all", flush=True)
-        for trial in sorted(trials, key=lambda t: -t.seconds)[:5]:
-            print(f"  {trial.seconds:.1f} s {trial.name}", flush=True)
-        tries = Tries(
-            trials=trials,
-            by_line=by_line,
-            places=places(list(keys)),
-            finders=given["finders"],
-            keys=keys,
-            found_by=mmap.mmap(-1, 4 * max(len(keys), 1)),
-        )
-        gc.collect()
-        gc.freeze()
-        result = tried(tries, list(keys), self.children)
-        Path("result.json").write_text(json.dumps(result), encoding="utf-8")
+        result = tried(trials, list(given["keys"]), given, self.children)
+        known = {"result": result, "trials": [trial.identity for trial in trials]}
+        Path("result.json").write_text(json.dumps(known), encoding="utf-8")
         return True
 
 
