@@ -63,7 +63,6 @@ class Finding:
     cite: str = ""
     evidence: tuple[str, ...] = ()
     hold: bool = False
-    programme: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the finding as it stands in `reasons` and `notices`."""

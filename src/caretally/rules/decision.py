@@ -147,14 +147,13 @@ def _clashes(case: Case, together: tuple[Judged, ...], *, lines: bool = True) ->
     tables = case.context.tables
     for one, other in combinations(together, 2):
         said = " and ".join(f"{j.name.upper()} reaches {j.lines[0].code}" for j in (one, other)) if lines else ""
-        names = f"{one.name},{other.name}"
         if tables.exclusive(one.name, other.name):
-            found.append(finding(case, Hold.CCM_PCM_SAME_PRACTITIONER, said, (), names))
+            found.append(finding(case, Hold.CCM_PCM_SAME_PRACTITIONER, said))
         for mine, theirs in ((one, other), (other, one)):
             row, shared = tables.programmes[mine.name], mine.diseases & theirs.diseases
             if row.apart_hold and theirs.name in row.apart_from and shared:
                 named = ", ".join(sorted(shared))
-                found.append(finding(case, reason_code(row.apart_hold), f"{named}: {said}", (), names))
+                found.append(finding(case, reason_code(row.apart_hold), f"{named}: {said}"))
     return tuple(distinct(found))
 
 
@@ -174,7 +173,7 @@ def among_colleagues(decisions: list[Decision]) -> list[Decision]:
                 people = tuple(str(d.case.practitioner) for d in (mine, theirs))
                 for place, decision in ((i, mine), (k, theirs)):
                     said = f"{one.name.upper()} by {people[0]} and {people[1]}"
-                    questions.setdefault(place, []).append(finding(decision.case, code, said, people, one.name))
+                    questions.setdefault(place, []).append(finding(decision.case, code, said, people))
     return [_all_asked(decision, questions.get(place, [])) for place, decision in enumerate(decisions)]
 
 

@@ -19,7 +19,6 @@ def finding(
     code: ReasonCode | Notice,
     said: str,
     evidence: tuple[str, ...] = (),
-    programme: str | None = None,
 ) -> Finding:
     """Return a finding in the words of the catalogue, with what was found behind it in brackets."""
     text = case.text(code.value)
@@ -30,7 +29,6 @@ def finding(
         cite=text.cite,
         evidence=evidence,
         hold=isinstance(code, Hold),
-        programme=programme,
     )
 
 

@@ -63,12 +63,8 @@ def judge(view: ProgrammeView, ledger: Credit) -> Judged:
     """Judge a programme; time that is too short is named only where nothing else blocks."""
     case = view.case
     gates = evaluate_gates(view)
-    reasons = [
-        finding(case, code, found, evidence, view.programme) for gate in gates for code, found, evidence in gate.reasons
-    ]
-    notices = [
-        finding(case, code, found, evidence, view.programme) for gate in gates for code, found, evidence in gate.notices
-    ]
+    reasons = [finding(case, code, found, evidence) for gate in gates for code, found, evidence in gate.reasons]
+    notices = [finding(case, code, found, evidence) for gate in gates for code, found, evidence in gate.notices]
     settled = without_overridden(case, reasons)
     reasons = list(settled.kept)
     notices += settled.notices
@@ -78,7 +74,7 @@ def judge(view: ProgrammeView, ledger: Credit) -> Judged:
         if choice.climb is None:
             reasons.append(_time_missing(view, choice, ledger))
         elif case.coverage is not None:
-            reasons += _coverage_of(case, lines, view.programme)
+            reasons += _coverage_of(case, lines)
     return Judged(
         view=view,
         gates=gates,
@@ -89,19 +85,19 @@ def judge(view: ProgrammeView, ledger: Credit) -> Judged:
     )
 
 
-def _coverage_of(case: Case, lines: tuple[Line, ...], programme: str) -> list[Finding]:
+def _coverage_of(case: Case, lines: tuple[Line, ...]) -> list[Finding]:
     """Return what stands against the lines' dates: no coverage on one, or another payer's (rules 4.5)."""
     assert case.coverage is not None  # noqa: S101 -- asked only then
     coverages = (case.coverage, *case.other_coverages)
     days = sorted({line.service_date for line in lines})
     bare = [day for day in days if not any(in_force(c, day, day) for c in coverages)]
     if bare:
-        return [finding(case, Block.COVERAGE, f"not in force on {_listed(bare)}", (), programme)]
+        return [finding(case, Block.COVERAGE, f"not in force on {_listed(bare)}")]
     elsewhere = [day for day in days if not in_force(case.coverage, day, day)]
     if not elsewhere:
         return []
     said = f"{case.coverage.reference} is not in force on {_listed(elsewhere)}, another one is"
-    return [finding(case, Hold.COVERAGE_CHANGED, said, tuple(c.reference for c in coverages), programme)]
+    return [finding(case, Hold.COVERAGE_CHANGED, said, tuple(c.reference for c in coverages))]
 
 
 def _listed(days: list[date]) -> str:
@@ -116,4 +112,4 @@ def _time_missing(view: ProgrammeView, choice: Choice, ledger: Credit) -> Findin
     if nearest is not None:
         lacking = nearest.threshold_seconds - nearest.total_seconds
         said += f"; {spoken(lacking)} short of {nearest.code}"
-    return finding(view.case, Block.TIME_MIN, said, evidence, view.programme)
+    return finding(view.case, Block.TIME_MIN, said, evidence)

@@ -44,7 +44,7 @@ def notices(decision: Decision) -> tuple[Finding, ...]:
         if references:
             found.append(finding(case, notice, "", references))
     for one in decision.judged:
-        found += [finding(case, *warned, one.name) for warned in paper_warnings(one.view, ledger)]
+        found += [finding(case, *warned) for warned in paper_warnings(one.view, ledger)]
     if ledger.other_codes:
         found.append(finding(case, Notice.UNUSED_SEPARATE_CODE, ", ".join(ledger.other_codes)))
     found += [finding(case, code, said, evidence) for code, said, evidence in contradictions(case)]

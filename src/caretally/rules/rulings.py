@@ -80,7 +80,7 @@ def without_overridden(case: Case, findings: Iterable[Finding]) -> Settled:
             continue
         said = f"{found.code}: {said_by(decision)}"
         evidence = (*found.evidence, decision.name)
-        notices.append(finding(case, Notice.OVERRIDDEN, said, evidence, found.programme))
+        notices.append(finding(case, Notice.OVERRIDDEN, said, evidence))
     return Settled(kept=tuple(kept), notices=tuple(notices))
 
 
