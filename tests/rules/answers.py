@@ -42,7 +42,16 @@ READ = ("status", "family", "lines", "projected", "reasons", "notices", "time.")
 
 def lines_of(found: Iterable[Determination]) -> list[str]:
     """Return an answer as lines."""
-    return [line for one in found for line in _of(one.to_json())]
+    return [line for one in found for line in _of({**one.to_json(), "for the claim": _for_the_claim(one)})]
+
+
+def _for_the_claim(one: Determination) -> dict[str, Any]:
+    """Return what the answer keeps for the claim and does not write itself."""
+    lines = (*one.lines, *one.projected)
+    return {
+        "organization": one.organization,
+        "lines": [[line.code, line.system, line.definition, line.programme, *line.diagnoses] for line in lines],
+    }
 
 
 def _of(answer: dict[str, Any]) -> Iterator[str]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from caretally.facts.candidates import Candidate, by_need
 from caretally.facts.clinical import StayFact
 from caretally.facts.moment import Moment
+from caretally.facts.practice import Site
 from caretally.facts.record import EmergencyFact
 from caretally.rules.candidates import candidates
 from tests.rules.builder import CaseBuilder
@@ -177,6 +179,16 @@ def test_work_of_a_later_day_is_not_done_yet(when: dict[str, Any]) -> None:
     assert found({"entries": [entry]}) == ()
     (one,) = found({"entries": [entry]}, today=date(2025, 3, 19))
     assert steps(one) == ["minutes"]
+
+
+def test_the_day_is_that_of_the_practice() -> None:
+    evening = {"role": "RN", "who": "N1", "start": "2025-03-21T02:00:00", "end": "2025-03-21T02:05:00"}
+    builder = CaseBuilder({"id": "T", "month": "2025-03", "entries": [evening]})
+    month, context = builder.month(as_of=TODAY), builder.context()
+    (one,) = candidates(month, context)
+    assert steps(one) == ["minutes"]
+    there = Site(name="main", zone=ZoneInfo("Pacific/Honolulu"))
+    assert candidates(month, replace(context, practice=replace(context.practice, sites=(there,)))) == ()
 
 
 def test_a_condition_without_a_code_for_the_claim_is_one_thing_missing() -> None:

@@ -91,22 +91,38 @@ ROWS = [
     Row("documentation", "care-plan", "missing", case={"plan": False}),
     Row("documentation", "copy-given", "found"),
     Row("documentation", "copy-given", "missing", plan={"copies_given": (Moment(day=date(2025, 4, 1)),)}),
+    Row("documentation", "copy-given", "found", "Communication/c", plan={
+        "copies_given": (Moment(day=date(2025, 3, 31)), Moment(day=date(2025, 2, 1)), Moment(day=date(2025, 4, 1))),
+        "copy_references": ("Communication/c",)}),
+    Row("documentation", "copy-given", "missing", case={"plan": False}),
     Row("documentation", "permission", "found", "Consent/consent"),
     Row("documentation", "permission", "found", "Consent/consent", facts={"consent": {"mode": "verbal"}}),
     Row("documentation", "permission", "partly", "Consent/consent", facts={"consent": {"mode": None}}),
     Row("documentation", "permission", "partly", "Consent/consent",
         facts={"consent": {"mode": "verbal"}, "visits": ()}),
+    Row("documentation", "permission", "partly", "Consent/consent",
+        case={"visits": [{"code": "99214", "date": "2023-10-31"}, {"code": "99214", "date": "2024-11-02"}]},
+        facts={"consent": {"mode": "verbal"}}),
+    Row("documentation", "permission", "found", "Consent/consent",
+        case={"visits": [{"code": "99214", "date": "2023-11-01"}]}, facts={"consent": {"mode": "verbal"}}),
+    Row("documentation", "permission", "found", "Consent/consent",
+        case={"visits": [{"code": "99214", "date": "2024-11-01"}]}, facts={"consent": {"mode": "verbal"}}),
     Row("documentation", "permission", "missing", case={"consent": None}),
     Row("documentation", "explanation", "found", facts={"consent": {"explained": ALL_EXPLAINED}}),
     Row("documentation", "explanation", "partly", facts={"consent": {"explained": ALL_EXPLAINED[:1]}}),
     Row("documentation", "explanation", "missing", "Consent/consent", facts={"consent": {"explained": ()}}),
     Row("documentation", "may-stop", "found", facts={"consent": {"explained": ("may-stop",)}}),
+    Row("documentation", "explanation", "missing", case={"consent": None}),
     Row("documentation", "may-stop", "missing", facts={"consent": {"explained": ("service",)}}),
+    Row("documentation", "may-stop", "missing", case={"consent": None}),
     Row("documentation", "services-rendered", "found", "Encounter/time-1"),
     Row("documentation", "services-rendered", "partly", case={"entries": [*TWENTY, {**TIMED[0], "act": None}]}),
+    Row("documentation", "services-rendered", "partly", case={"entries": [
+        {**TIMED[0], "act": None}, {**TWENTY[0], "act": None}, *TWENTY]}),
     Row("documentation", "services-rendered", "missing", case={"entries": []}),
     Row("documentation", "time-spent", "found", "Encounter/time-1", case={"entries": TIMED}),
     Row("documentation", "time-spent", "partly", "Encounter/time-1"),
+    Row("documentation", "time-spent", "partly", "Encounter/time-2", case={"entries": [*TIMED, *TWENTY]}),
     Row("documentation", "time-spent", "missing", case={"entries": []}),
     # ---- care plan
     Row("care_plan", "problem-list", "found", "Condition/cond1"),
@@ -129,6 +145,9 @@ ROWS = [
     Row("care_plan", "symptom-management", "found", "Condition/cond3",
         case={"conditions": [["E11.9", True, 12, True], ["I50.22", True, 12, True], ["R11.0", True, None, None]]},
         plan={"activities": (activity(reasons=("Condition/cond3",)),)}),
+    Row("care_plan", "symptom-management", "found", "Condition/cond3",
+        case={"conditions": [["E11.9", True, 12, True], ["I50.22", True, 12, True], ["R11.0", True, None, None]]},
+        plan={"activities": (activity(), activity(reasons=("Condition/cond1", "Condition/cond3")))}),
     Row("care_plan", "symptom-management", "missing", plan={"activities": (activity(reasons=("Condition/cond1",)),)}),
     Row("care_plan", "planned-interventions", "found", "ServiceRequest/s",
         plan={"activities": (activity(target="ServiceRequest/s"),)}),
@@ -139,14 +158,33 @@ ROWS = [
         plan={"activities": (activity(target="MedicationRequest/m"),)}),
     Row("care_plan", "medication-management", "partly", "MedicationRequest/m",
         facts={"medications": (MedicationFact(reference="MedicationRequest/m", active=True, recorded=None),)}),
+    Row("care_plan", "medication-management", "partly", "MedicationRequest/1",
+        facts={"medications": tuple(
+            MedicationFact(reference=f"MedicationRequest/{n}", active=n != 2, recorded=None)
+            for n in range(7, 0, -1))}),
+    Row("care_plan", "medication-management", "found", "MedicationStatement/s", plan={"activities": (
+        activity(target="MedicationStatement/s"), activity(target="MedicationRequest/m"), activity(),
+        activity(target="MedicationStatement/s"), activity(target="ServiceRequest/s"))}),
     Row("care_plan", "medication-management", "missing",
         facts={"medications": (MedicationFact(reference="MedicationRequest/m", active=False, recorded=None),)}),
     Row("care_plan", "community-services", "found", plan={"elements": ("community-services",)}),
     Row("care_plan", "community-services", "found", "Goal/g", plan={"goals": ("Goal/g",)},
         facts={"goals": (goal(social=True),)}),
+    Row("care_plan", "community-services", "found", "Goal/b", plan={"goals": ("Goal/a", "Goal/b", "Goal/c")},
+        facts={"goals": (
+            replace(goal(social=True), reference="Goal/c"), replace(goal(social=True), reference="Goal/b"),
+            replace(goal(), reference="Goal/a"), replace(goal(social=True), reference="Goal/not-named"))}),
     Row("care_plan", "community-services", "missing"),
     Row("care_plan", "review-schedule", "found",
         plan={"activities": (activity("review-schedule", scheduled=True, review_on=date(2025, 6, 1)),)}),
+    Row("care_plan", "review-schedule", "found",
+        plan={"activities": (activity("review-schedule", scheduled=True),)}),
+    Row("care_plan", "review-schedule", "found", plan={"activities": (
+        activity("review-schedule", review_on=date(2025, 6, 1)),
+        activity("review-schedule", review_on=date(2025, 9, 1)), activity("review-schedule", scheduled=True))}),
+    Row("care_plan", "review-schedule", "partly", plan={"activities": (activity(scheduled=True),)}),
+    Row("care_plan", "review-schedule", "partly", "Appointment/a",
+        plan={"activities": (activity(target="Appointment/a"),)}),
     Row("care_plan", "review-schedule", "partly", plan={"activities": (activity("review-schedule"),)}),
     Row("care_plan", "review-schedule", "partly", plan={"end": date(2025, 12, 31)}),
     Row("care_plan", "review-schedule", "missing"),
@@ -156,7 +194,14 @@ ROWS = [
     Row("required_actions", "care-team-lead", "found", "Practitioner/P1", plan={"care_team_lead": "Practitioner/P1"}),
     Row("required_actions", "care-team-lead", "found", "Practitioner/P1",
         facts={"care_team_leads": ("Practitioner/P1",)}),
+    Row("required_actions", "care-team-lead", "found", "Practitioner/P1", plan={"care_team_lead": "Practitioner/P1"},
+        facts={"care_team_leads": ("Practitioner/P2",)}),
     Row("required_actions", "care-team-lead", "missing"),
+    Row("required_actions", "care-plan", "partly", plan={"copies_given": (), "shares": (
+        PlanShare(plan="CarePlan/plan", moment=Moment(day=date(2025, 3, 31)), reference="Communication/s"),)}),
+    Row("required_actions", "care-plan", "partly", plan={
+        "copies_given": (Moment(day=date(2025, 4, 1)),), "copy_references": ("Communication/c",), "shares": (
+            PlanShare(plan="CarePlan/plan", moment=Moment(day=date(2025, 4, 1)), reference="Communication/s"),)}),
     Row("required_actions", "care-plan", "found", plan={
         "shares": (PlanShare(plan="CarePlan/plan", moment=Moment(day=date(2025, 3, 1)), reference="Communication/s"),)
     }),
@@ -168,6 +213,10 @@ ROWS = [
         "allergies": (AllergyFact(reference="AllergyIntolerance/a", active=True, none_known=True, recorded=None),),
     }),
     Row("required_actions", "data-recorded", "partly"),
+    Row("required_actions", "data-recorded", "partly", "MedicationRequest/1", case={"conditions": []}, facts={
+        "demographics": ("name", "sex", "birth date"),
+        "medications": tuple(
+            MedicationFact(reference=f"MedicationRequest/{n}", active=True, recorded=None) for n in range(7, 0, -1))}),
     Row("required_actions", "data-recorded", "missing", case={"conditions": []}),
 ]  # fmt: skip
 
@@ -251,6 +300,32 @@ WARNINGS = [
         "W-CAREPLAN-REVIEW",
         _plan(activities=DUE),
         {**_plan(activities=DUE), "case": {"entries": [{**TWENTY[0], "act": "care-plan", "role": "MD", "who": "P1"}]}},
+    ),
+    Warning(
+        "W-CAREPLAN-REVIEW",
+        _plan(activities=DUE, updated=date(2025, 3, 9)),
+        {
+            **_plan(activities=DUE),
+            "case": {
+                "entries": [{**TIMED[0], "start": "2025-03-10T00:00:00", "act": "care-plan", "role": "MD", "who": "P1"}]
+            },
+        },
+    ),
+    Warning(
+        "W-CAREPLAN-REVIEW",
+        {
+            **_plan(activities=DUE),
+            "case": {"entries": [*TWENTY, {**TWENTY[0], "date": "2025-03-09", "act": "care-plan"}]},
+        },
+        {
+            **_plan(activities=DUE),
+            "case": {"entries": [*TWENTY, {**TWENTY[0], "date": "2025-03-10", "act": "care-plan"}]},
+        },
+    ),
+    Warning(
+        "W-CAREPLAN-CHANGED",
+        _plan(updated=date(2025, 3, 2), copies_given=(Moment(day=date(2025, 3, 1)), Moment(day=date(2025, 1, 5)))),
+        _plan(updated=date(2025, 3, 2), copies_given=(Moment(day=date(2025, 3, 2)), Moment(day=date(2025, 1, 5)))),
     ),
     Warning("W-CARE-TEAM-LEAD", {}, {"care_team_leads": ("Practitioner/P1",)}),
     Warning("W-RECORD-INCOMPLETE", {**COMPLETE, "allergies": ()}, COMPLETE),

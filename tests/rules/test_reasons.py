@@ -360,3 +360,10 @@ def test_a_code_without_a_rate_says_so_and_is_billed_all_the_same() -> None:
     assert found.status == "billable"
     assert found.lines[0].amount is None
     assert "I-NO-RATE" in {n.code for n in found.notices}
+
+
+def test_the_trace_names_the_version_of_the_tables() -> None:
+    builder = CaseBuilder({"id": "T", "month": "2025-03", "entries": [staff("2025-03-20", 20)]}, {})
+    context = builder.context()
+    named = replace(context, tables=replace(context.tables, version="of this test"))
+    assert [found.trace.tables_version for found in determine(builder.month(), named)] == ["of this test"]
