@@ -108,6 +108,38 @@ def test_who_asks_for_search_after_an_export_was_cut_off_gets_search(
     assert left_behind(tmp_path) == []
 
 
+@pytest.mark.parametrize("damage", [False, True])
+def test_files_that_were_fetched_whole_before_a_crash_are_not_fetched_again(
+    small: SyncingServer, tmp_path: Path, run_values: Values, monkeypatch: pytest.MonkeyPatch, damage: bool
+) -> None:
+    wanted = sync(small, tmp_path / "wanted", run_values, by="export")
+
+    def crash(name: str) -> None:
+        if name == "export:file-kept":
+            raise CutError
+
+    # All of them at a time, so that all are there when the first one is kept.
+    monkeypatch.setattr(export, "DOWNLOADS_AT_ONCE", 50)
+    monkeypatch.setattr(export, "failpoint", crash)
+    small.requests.clear()
+    out = tmp_path / "out"
+    with pytest.raises(CutError):
+        sync(small, out, run_values, by="export")
+    monkeypatch.undo()
+    fetched = {one.url.path for one in small.requests if one.url.path.endswith(".ndjson")}
+    (damaged, *_) = [path for path in out.rglob("*.ndjson") if path.parent.parent.name == "export"]
+    if damage:
+        damaged.write_bytes(damaged.read_bytes()[:-40])
+    small.requests.clear()
+    report = sync(small, out, run_values, by="export")
+    again = [one.url.path for one in small.requests if one.url.path.endswith(".ndjson") and one.url.path in fetched]
+    assert len(fetched) > 3
+    assert len(again) <= damage
+    assert report.held == wanted.held
+    assert answers(out) == answers(tmp_path / "wanted")
+    assert left_behind(out) == []
+
+
 @pytest.mark.parametrize("severity", ["error", None])
 def test_what_could_not_be_exported_leaves_everybody_undecided(
     small: SyncingServer, tmp_path: Path, run_values: Values, monkeypatch: pytest.MonkeyPatch, severity: str | None

@@ -6,6 +6,7 @@ file is fetched, and each file is done in the moment when its last line is kept:
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from dataclasses import dataclass, replace
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from caretally.store.opening import Store
     from caretally.sync.pulling import PullRequest
 
-FILE = "file"
+FILE, PART = "file", ".part"
 LINES_AT_ONCE, BYTES_AT_ONCE = 1_000, 16 * 1024 * 1024
 MOST_ERRORS = 1_000
 REMARKS = frozenset({"warning", "information", "success"})
@@ -104,9 +105,10 @@ class ExportReading:
             raise
 
     def _forget(self) -> None:
+        # Files first: their names would be those of other files in the next export.
+        drop_files(self.folder)
         mirrors.forget_export(self.store, self.mirror.id, FILE)
         self.mirror = replace(self.mirror, export_status=None, export_manifest=None)
-        drop_files(self.folder)
 
     def _await(self) -> None:
         manifest = self._wait(self._started())
@@ -180,10 +182,13 @@ class ExportReading:
             return None
         path = self.folder / f"{one.ordinal}.ndjson"
         file = _file_of(one)
+        if path.is_file() and _fault_of(path, file.count) is None:
+            return path  # files are fetched faster than they are taken in, and a run was cut off in between
+        part = path.with_suffix(PART)
         for attempt in (1, 2):
             self.requests += 1
-            bulk.fetch(self.server.transport, file, path)
-            fault = _fault_of(path, file.count)
+            bulk.fetch(self.server.transport, file, part)
+            fault = _fault_of(part, file.count)
             if fault is None:
                 break
             if attempt == 2:  # noqa: PLR2004 -- the last of the two attempts above
@@ -191,6 +196,7 @@ class ExportReading:
                     f"a file of the export ({file.resource_type}) {fault}, twice: run the command again, or read the "
                     "server by search (--by search)"
                 )
+        _put(part, path)
         failpoint("export:file-fetched")
         return path
 
@@ -264,7 +270,7 @@ def _file_of(one: MirrorSlice) -> ExportFile:
 
 def drop_files(folder: Path) -> None:
     """Remove the files of an export that are still on their way: they hold patient data, and nobody asks for them."""
-    for path in folder.glob("*.ndjson"):
+    for path in [*folder.glob("*.ndjson"), *folder.glob(f"*{PART}")]:
         path.unlink(missing_ok=True)
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
@@ -278,6 +284,13 @@ def _some(numbered: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
         size += len(line)
         if size >= BYTES_AT_ONCE:
             return
+
+
+def _put(part: Path, path: Path) -> None:
+    """Give a file that was fetched whole its name, on the disk before its name is."""
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+    part.replace(path)
 
 
 def _fault_of(path: Path, count: int | None) -> str | None:
