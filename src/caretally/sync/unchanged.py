@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 def _stable(value: Any) -> str:
     """Give one text for equal values in every process: the order of a set differs from one to the next."""
     if is_dataclass(value) and not isinstance(value, type):
-        return _stable({one.name: getattr(value, one.name) for one in fields(value)})
+        # What is no part of a value, such as what it has worked out so far, is no part of its text either.
+        return _stable({one.name: getattr(value, one.name) for one in fields(value) if one.compare})
     if isinstance(value, Mapping):
         return "{" + ",".join(f"{key}:{_stable(value[key])}" for key in sorted(value, key=str)) + "}"
     if isinstance(value, frozenset | set):
