@@ -12,6 +12,7 @@ from tests.cli.january import MONTH, STAFF_25, STAFF_45, January
 
 PAT = "Patient/a-pat"
 FREQUENCY = "https://caretally.example/fhir/StructureDefinition/claim-frequency"
+CONTROL = "https://caretally.example/fhir/identifier/payer-control-number"
 
 
 @pytest.fixture(scope="module")
@@ -195,6 +196,45 @@ def test_a_claim_that_the_payer_has_is_replaced_by_frequency_with_its_number_onl
     new = next(claim for claim in released.claims() if claim["status"] == "active")
     assert {"url": FREQUENCY, "valueCode": "7"} in new["extension"]
     assert new["related"][0]["reference"]["value"] == "ICN42"
+
+
+def test_a_claim_that_the_payer_has_is_voided_by_frequency_with_its_number_only(released: January) -> None:
+    """The entry was in error: nothing is left to bill, and the payer has the claim."""
+    released.config.write_text(
+        released.config.read_text().replace("[policy]\n", '[policy]\ncorrection = "frequency"\n')
+    )
+    released.review("mark-sent", "a-pat", *MONTH)
+    an_entry_in_error(released)
+    released.save()
+    assert "its control number is not on file: record it first" in released.plan()
+    released.apply()
+    assert [item["kind"] for item in released.waiting()] == ["correction"]
+    assert "control number is not on file" in released.approve("a-pat", code=6).out
+    released.review("mark-sent", "a-pat", *MONTH, "--control-number", "ICN42")
+    assert "void, proposed" in released.plan()
+    released.apply()
+    (before,) = [claim for claim in released.claims() if claim["status"] == "active"]
+    released.approve("a-pat")
+    (void,) = [claim for claim in released.claims() if {"url": FREQUENCY, "valueCode": "8"} in claim["extension"]]
+    assert {one["value"] for one in void["identifier"] if one["system"] == CONTROL} == {"ICN42"}
+    assert (void["id"], void["status"]) == (before["id"], "cancelled")
+    assert void["total"] == before["total"], "a void repeats the claim that it takes back"
+    assert not [
+        charge
+        for charge in released.lines("ChargeItem")
+        if charge["subject"]["reference"] == PAT and charge["status"] in {"planned", "billable", "billed"}
+    ]
+    assert "nothing had to be written" in released.apply().out
+
+
+@pytest.mark.parametrize("change", TAKEN_BACK)
+def test_what_was_sent_is_voided_as_well_when_nothing_backs_it(released: January, change: Any) -> None:
+    """Marking a claim as sent decides nothing: the next run takes back what it would have taken back before."""
+    released.review("mark-sent", "a-pat", *MONTH)
+    change(released)
+    assert released.plan().startswith("void, proposed: waits for a person")
+    released.apply()
+    assert [item["kind"] for item in released.waiting()] == ["correction"]
 
 
 def test_an_edit_by_a_person_is_kept_and_reported(draft: January) -> None:

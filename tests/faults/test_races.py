@@ -29,7 +29,8 @@ from tests.faults.population import CHARGES, population
 from tests.sync.practices import write
 from tests.sync.small_server import SmallServer
 
-PATIENTS = 10_000 if os.environ.get("CARETALLY_PROVE") else 40
+PROVING = bool(os.environ.get("CARETALLY_PROVE"))
+PATIENTS = int(os.environ.get("CARETALLY_PROVE_MONTHS", "10000")) if PROVING else 40
 Values = dict[str, Any]
 
 
@@ -80,7 +81,13 @@ def test_two_adapters_at_once(
     small = OneAtATime()
 
     def adapter(number: int) -> RunReport:
-        sink = ServerSink(server=small.server(), resource_types=types_to_read(run_values["tables"]))
+        writeback = run_values["configuration"].writeback
+        sink = ServerSink(
+            server=small.server(),
+            resource_types=types_to_read(run_values["tables"]),
+            in_flight=writeback.in_flight,
+            together=writeback.months_per_transaction,
+        )
         store = str(tmp_path / f"store-{number if stores == 2 else 0}")
         while True:
             try:

@@ -249,7 +249,11 @@ def later_intent(store: Store, intent: Intent) -> Intent | None:
 
 
 def last_source(store: Store, patient: str, service_month: str, practitioner: str | None) -> str | None:
-    """Tell from which source the change to a claim that was written last was decided; None when nothing is known."""
+    """Tell from which source the change to a claim that was written last was decided; None when nothing is known.
+
+    What only moved the claim along its life, as a person or a payer said, was decided from no source.
+    """
+    moved = select(schema.run.c.id).where(schema.run.c.command == "advance")
     query = (
         select(_t.c.source)
         .where(
@@ -257,6 +261,7 @@ def last_source(store: Store, patient: str, service_month: str, practitioner: st
             _t.c.patient == patient,
             _t.c.service_month == service_month,
             _t.c.practitioner == (practitioner or ""),
+            _t.c.run_id.not_in(moved),
         )
         .order_by(_t.c.created_at.desc())
         .limit(1)

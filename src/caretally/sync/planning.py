@@ -271,7 +271,7 @@ class Planner:
         if not on_file:
             return True
         source = outbox.last_source(
-            self.store,
+            self.memory or self.store,
             determination.patient,
             str(determination.service_month),
             determination.billing_practitioner,
