@@ -13,13 +13,16 @@ import sys
 import tempfile
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from tests.faults.faults_before_hapi import READING, WRITING_FAULTS  # noqa: E402 -- after the path
-from tests.faults.server_faults import FAULTS, Fault  # noqa: E402 -- after the path
+from tests.faults.server_faults import FAULTS  # noqa: E402 -- after the path
+
+if TYPE_CHECKING:
+    from tests.faults.fault import Fault
 
 PAGE = ROOT / "docs" / "reference" / "faults.md"
 TESTS = ("tests/faults/test_server_faults.py", "tests/faults/test_short_tokens.py", "tests/live/test_server_faults.py")

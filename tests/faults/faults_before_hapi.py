@@ -5,8 +5,9 @@ from __future__ import annotations
 from random import Random
 
 from tests.faults import spoiling as do
+from tests.faults.fault import Ended, Fault, Incomplete, Survived
+from tests.faults.faults_elsewhere import elsewhere
 from tests.faults.front import Injection, Spoil
-from tests.faults.server_faults import Ended, Fault, Incomplete, Survived, elsewhere
 
 TIME = r"^GET /fhir/Encounter\?(patient|subject)=[^&]*first"
 """The search for the time of the first patient; their ids have ``first`` and ``second`` in them."""

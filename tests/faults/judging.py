@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.faults.server_faults import Ended, Fault, Incomplete, Survived
+from tests.faults.fault import Ended, Fault, Incomplete, Survived
 from tests.faults.trial import Trial, decided
 
 MEBIBYTE_KILOBYTES = 1024

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from tests.faults.command import Commands
+from tests.faults.fault import Fault
 from tests.faults.front import in_memory, neighbours, tempting
 from tests.faults.judging import check, keep_figures, settled
-from tests.faults.server_faults import FAULTS, Fault
+from tests.faults.server_faults import FAULTS
 from tests.faults.trial import Trial, results, sync, try_fault
 from tests.sync.practices import golden, together
 from tests.sync.syncing_server import SyncingServer
@@ -72,11 +73,12 @@ def tried(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, command_lanes: list[Commands]
 ) -> Iterator[Tried]:
     """What came of each fault that is to be looked at: tried two at a time."""
-    chosen: list[Fault] = [
-        item.callspec.params["fault"]  # type: ignore[misc]
+    parameters = [
+        item.callspec.params
         for item in request.session.items
-        if isinstance(item, pytest.Function) and item.module is request.module and "fault" in item.callspec.params
+        if isinstance(item, pytest.Function) and item.module is request.module and hasattr(item, "callspec")
     ]
+    chosen: list[Fault] = [found["fault"] for found in parameters]  # type: ignore[misc]
     wanted = {fault.name: fault for fault in chosen or FAULTS}
     folder = tmp_path_factory.mktemp("faults")
     with ExitStack() as opened, ThreadPoolExecutor(len(command_lanes)) as pool:

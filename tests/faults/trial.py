@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults.command import Commands, Ended
+from tests.faults.fault import Fault
 from tests.faults.front import Front
-from tests.faults.server_faults import Fault
 
 TOKEN = "canary-token-7f3a"
 MONTH = "2025-01"

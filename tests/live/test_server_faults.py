@@ -10,12 +10,12 @@ from uuid import uuid4
 
 import pytest
 from tests.faults.command import Commands, Ended, lanes
+from tests.faults.fault import Fault, Survived
 from tests.faults.faults_before_hapi import READING, WRITING_FAULTS, storm
 from tests.faults.front import Front, behind, neighbours, tempting
 from tests.faults.judging import check, keep_figures
 from tests.faults.on_server import holdings
 from tests.faults.population import CHARGES, population
-from tests.faults.server_faults import Fault, Survived
 from tests.faults.spoiling import MEBIBYTE
 from tests.faults.trial import IN_FLIGHT, MONTH, TOKEN, Trial, apply, error_of, results, try_fault
 from tests.live.hapi_server import load
