@@ -90,6 +90,7 @@ def child(job: dict[str, Any]) -> None:
     for module in COMMANDS:
         module.datetime = Still
     plan.CHUNK = job["patients_at_once"]
+    plan.chunks.__defaults__ = (plan.CHUNK,)
     watch(f"{job['log']}.connected")
     sys.argv = ["caretally", *job["words"]]
     code = 1
