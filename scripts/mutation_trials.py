@@ -42,6 +42,7 @@ TESTS = (
     "tests/rules/test_paper.py",
     "tests/rules/test_payments.py",
     "tests/rules/test_reasons.py",
+    "tests/rules/test_risk_statements.py",
     "tests/rules/test_settled.py",
 )
 """Tests beside the answers to the cases: what the rules say apart from an answer, and to the second."""
@@ -344,46 +345,52 @@ def tried(trials: list[Trial], names: list[str], given: dict[str, Any], children
     survivors = [name for name in rest if keys[name] in old]
     fresh = [index for index, trial in enumerate(trials) if trial.identity not in identities]
     for group, which in ((survivors, fresh), ([n for n in rest if keys[n] not in old], list(range(len(trials))))):
-        left = group
-        for part in rounds(which):
-            if left:
-                result |= tried_in(trials, part, left, children)
-                left = [name for name in left if result[name]["state"] == "survived"]
-                finders = {keys[n]: one["trial"] for n, one in result.items() if one["trial"] is not None}
-                # A run that is broken off has not been for nothing.
-                Path("finders.json").write_text(json.dumps(given["finders"] | finders), encoding="utf-8")
-                Path("survivors.json").write_text(json.dumps(left), encoding="utf-8")
+        result |= tried_in_rounds(trials, which, group, children)
+        finders = {keys[n]: one["trial"] for n, one in result.items() if one["trial"] is not None}
+        # A run that is broken off has not been for nothing.
+        Path("finders.json").write_text(json.dumps(given["finders"] | finders), encoding="utf-8")
     return result
+
+
+def tried_in_rounds(trials: list[Trial], which: list[int], names: list[str], children: int) -> Result:
+    """What became of mutants in some of the trials, a part of these after the other."""
+    result: Result = {}
+    left, often = names, set[str]()
+    for part in rounds(which):
+        if not left:
+            break
+        result |= tried_in(trials, part, left, ENOUGH, children)
+        left = [name for name in left if result[name]["state"] == "survived"]
+        often |= {name for name in left if result[name]["differed"] >= ENOUGH}
+    again = [name for name in left if name in often]
+    # They differ so often that not every trial in which they do has been run.
+    return result | tried_in(trials, which, again, None, children) if again else result
 
 
 def rounds(which: list[int]) -> Iterator[list[int]]:
     """Parts of the trials, each much longer than the one before: most mutants are found in the first ones."""
     order = sorted(which)
     random.Random(1).shuffle(order)  # noqa: S311 -- an order, not a secret
-    size = 30
+    size = 60
     while order:
         yield order[:size]
         order, size = order[size:], 4 * size
 
 
-def tried_in(trials: list[Trial], which: list[int], names: list[str], children: int) -> Result:
-    """What became of mutants in some of the trials: compared first, then run."""
+def tried_in(trials: list[Trial], which: list[int], names: list[str], enough: int | None, children: int) -> Result:
+    """What became of mutants in some of the trials: compared first, then run where they differ."""
     compared = [name for name in names if is_compared(name)]
     begun = os.times()
-    seen = compare(trials, which, compared, children, ENOUGH)
+    seen = compare(trials, which, compared, children, enough)
     now = os.times()
     used = now.children_user + now.children_system - begun.children_user - begun.children_system
     told = f"{len(compared)} of {len(names)} mutants compared in {len(which)} trials"
     print(f"{told}: {sum(map(bool, seen.differed.values()))} differ, {used:.0f} s", flush=True)
     to_run = {n: seen.differed[n] if n in seen.differed else seen.called.get(function_of(n), []) for n in names}
     result = run_with(trials, to_run, children, "run")
-    often = [n for n in compared if result[n]["state"] == "survived" and len(to_run[n]) >= ENOUGH]
-    more = compare(trials, which, often, children, None) if often else Seen()
-    rest = {name: [index for index in more.differed[name] if index not in to_run[name]] for name in often}
-    for name, one in run_with(trials, rest, children, "run wherever they differ").items():
-        result[name] = {**one, "seconds": round(one["seconds"] + result[name]["seconds"], 3)}
-    for name in names:
-        result[name]["seconds"] = round(result[name]["seconds"] + used / len(names), 3)
+    for name, one in result.items():
+        one["seconds"] = round(one["seconds"] + used / len(names), 3)
+        one["differed"] = len(to_run[name]) if name in seen.differed else 0
     return result
 
 
