@@ -16,6 +16,7 @@ CANDIDATES = {
     "python -c pass": ["-c", "pass"],
     "import argparse": ["-c", "import argparse"],
     "import typer": ["-c", "import typer"],
+    "all tables read": ["-c", "from caretally.tables.loading import load_tables; load_tables()"],
     "caretally --help": ["-m", "caretally", "--help"],
     "caretally explain --help": ["-m", "caretally", "explain", "--help"],
 }

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -58,17 +57,6 @@ def test_the_version_is_that_of_the_contents(folder: Path, tables: Tables) -> No
     path.write_text(path.read_text() + "# changed\n")
     assert load_tables(root=folder).version != first.version
     assert tables.version == load_tables().version
-
-
-def test_loading_is_fast(tables: Tables) -> None:
-    """Measured 30 to 60 ms; the bound leaves room for a busy machine and still catches a slip by an order."""
-    assert tables
-    best = 9.0
-    for _ in range(3):
-        start = time.perf_counter()
-        load_tables()
-        best = min(best, time.perf_counter() - start)
-    assert best < 0.3
 
 
 def test_payers_that_name_single_payors_are_compared_first(tables: Tables) -> None:
