@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from caretally.tables import loading
+from caretally.tables.locate import data_path
 from tests.cli.january import MONTH, STAFF_25, STAFF_45, January
 
 PAT = "Patient/a-pat"
@@ -141,16 +144,37 @@ def test_a_claim_for_the_same_month_that_others_wrote_blocks_ours_however_it_is_
     assert [claim["status"] for claim in draft.claims()] == ["cancelled"]
 
 
+def a_changed_fee_schedule(january: January, _: Path, __: pytest.MonkeyPatch) -> float:
+    january.config.write_text(january.config.read_text() + '\n[site.main.fee_schedule]\n99490 = "99.00"\n')
+    return 99.0
+
+
+def a_changed_rate(_: January, folder: Path, monkeypatch: pytest.MonkeyPatch) -> float:
+    """The next version of the program, with another relative value in its table of the year."""
+    tables = folder / "mappings"
+    if not tables.exists():
+        shutil.copytree(data_path("mappings"), tables)
+        year = tables / "services" / "2025.toml"
+        text = year.read_text()
+        for old, new in (('rvu_non_facility = "1.87"', "2.00"), ('work = "1.00", pe_non_facility = "0.81"', "0.94")):
+            assert text.count(old) == 1
+            text = text.replace(old, f'{old.rpartition(" = ")[0]} = "{new}"')
+        year.write_text(text)
+    monkeypatch.setattr(loading, "data_path", folder.joinpath)
+    return 64.69  # 2.00 x 32.3465
+
+
+@pytest.mark.parametrize("change", [a_changed_fee_schedule, a_changed_rate])
 def test_a_changed_rate_table_changes_a_draft_and_is_no_reason_to_correct_a_released_claim(
-    draft: January, released: January
+    draft: January, released: January, change: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for january in (draft, released):
-        january.config.write_text(january.config.read_text() + '\n[site.main.fee_schedule]\n99490 = "99.00"\n')
+        amount = change(january, tmp_path, monkeypatch)
     said = draft.plan()
     assert said.startswith("update: Patient/a-pat")
     assert "because 99490 charge: " in said
     draft.apply()
-    assert draft.claims()[0]["total"]["value"] == 99.0
+    assert draft.claims()[0]["total"]["value"] == amount
     said = released.plan()
     assert said.startswith("nothing to write: Patient/a-pat")
     assert "no reason to correct a released claim" in said
