@@ -31,6 +31,7 @@ class January:
     """A source folder, a folder of results and a configuration; every command is run as people run it."""
 
     def __init__(self, folder: Path, **cases: dict[str, Any]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         self.source = folder / "source"
         self.out = folder / "out"
         self.config = folder / "january.toml"

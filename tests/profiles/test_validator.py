@@ -21,6 +21,7 @@ from tests.profiles.written import (
     demo_written,
     golden_inputs,
     golden_written,
+    packet_written,
     read,
     scenario_resources,
 )
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 HAPI = ROOT / "docker" / "hapi" / "hapi.py"
 PROFILES = json.loads((ROOT / "profiles" / "applies.json").read_bytes())
-FOLDERS = ("golden-written", "demo-written", "scenarios", "golden-read", "demo-read", "broken")
+FOLDERS = ("golden-written", "demo-written", "scenarios", "packet", "golden-read", "demo-read", "broken")
 NOT_CHECKED = frozenset({"ERROR_GENERATING_SNAPSHOT", "NOT_CHECKED"})
 
 
@@ -101,6 +102,7 @@ def checked(tmp_path_factory: pytest.TempPathFactory) -> list[Checked]:
         "golden-written": golden,
         "demo-written": demo,
         "scenarios": list(scenario_resources()),
+        "packet": packet_written(folder),
         "golden-read": inputs,
         "demo-read": read(DEMO),
         "broken": broken([*golden, *inputs]),
@@ -148,6 +150,12 @@ def test_everything_that_is_written_is_valid_and_fits_its_profile(checked: list[
     assert {row.kind for row in rows} == {"Claim", "ChargeItem", "Provenance"}
     assert [(row.kind, row.name, row.errors) for row in rows if row.errors] == []
     assert all(len(row.profiles) == 1 for row in rows)
+
+
+def test_a_packet_is_a_valid_document_with_all_that_it_holds(checked: list[Checked]) -> None:
+    (packet,) = [row for row in checked if row.folder == "packet"]
+    assert packet.kind == "Bundle"
+    assert packet.errors == []
 
 
 def test_the_shipped_fixtures_are_valid(checked: list[Checked]) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from caretally.billing import ClaimIdentity, State, advance, approve
 from caretally.facts.exact_json import loads
 from tests.billing.samples import AUTOMATIC, CONTEXT, DECISION, Sink, billable, held, line, not_billable
+from tests.cli.january import STAFF_45, January
 from tests.cli.running import DEMO, inside
 from tests.mapping.patients import GOLDEN, script
 
@@ -57,6 +58,16 @@ def golden_written(folder: Path) -> list[Resource]:
 
 def demo_written(folder: Path) -> list[Resource]:
     return written(DEMO, ["2025-01", "2025-02"], folder / "demo-out", DEMO / "caretally.toml")
+
+
+def packet_written(folder: Path) -> list[Resource]:
+    """What a payer gets who asks for the records of a claim: a document Bundle."""
+    january = January(folder / "packet", a=STAFF_45)
+    january.apply()
+    january.approve("a-pat")
+    out = folder / "packet.json"
+    january.call("packet", january.out, f"Claim/{january.live()[0]['id']}", "--format", "fhir", "--out", out)
+    return [loads(out.read_bytes())]
 
 
 def scenarios() -> Iterator[tuple[str, Sink]]:
