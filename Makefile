@@ -21,7 +21,7 @@ test:
 	$(BIN)/mypy
 	$(BIN)/mypy --explicit-package-bases tests scripts/prove.py scripts/make_profiles.py scripts/made_resources.py scripts/make_contract.py scripts/contract_parts.py docker/hapi/hapi.py docker/synthea/synthea.py
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n auto --dist loadgroup
+	$(BIN)/pytest -n auto
 
 prove:
 	scripts/bootstrap --test

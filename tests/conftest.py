@@ -32,12 +32,17 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "prove: also run at length, with its figures in docs/proof.md, by make prove")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tells what must stay together where several workers share the tests: a file, and all that use the one server."""
-    for item in items:
-        live = {"hapi", "hapi_factory", "practice"}.intersection(getattr(item, "fixturenames", ()))
-        item.add_marker(pytest.mark.xdist_group("live" if live else str(item.path)))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Shares the tests among several workers: a file stays together, and so does all that uses the one FHIR server."""
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 -- only where there are workers
+
+    class FilesAndOneServer(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.partition("::")[0]
+            return "live" if path.startswith("tests/live/") else path
+
+    return FilesAndOneServer(config, log)
 
 
 class ForeignConnectionError(RuntimeError):
