@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from caretally.facts.policy import Policy
 from tests.rules import test_reasons
 from tests.rules.builder import tables
-from tests.rules.coverage import generated, terminology
+from tests.rules.coverage import generated, reading, terminology
 from tests.rules.coverage.pairs import Pair, WrittenPair, elsewhere, never, undeciding, written
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def all_pairs() -> list[Pair]:
                 other_policy=policy if row.other_switches is None else row.other_switches,
             ).pair()
         )
-    return [*found, *generated.pairs(), *terminology.pairs()]
+    return [*found, *generated.pairs(), *terminology.pairs(), *reading.pairs()]
 
 
 @lru_cache

@@ -1,7 +1,7 @@
 """Pairs for every row of the value sets and maps that decide: the code, and the same text where it means nothing.
 
 A row with dates is tried on its first or last day and on the day outside; every other row beside a coding of another
-system, because a bare code means nothing. Rows that the mapping reads go through resources, the others through facts.
+system, because a bare code means nothing. These rows go through facts; those that the mapping reads are in `reading`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from caretally.facts.codes import ICD10CM, Coding
 from caretally.mapping.roles import role_class
-from tests.mapping.patients import changed, mapped
 from tests.rules.builder import tables
 from tests.rules.coverage.generated import Case, facts_on
 from tests.rules.coverage.observing import shown
@@ -53,7 +52,7 @@ def _short(system: str) -> str:
     return system.rstrip("/").rpartition("/")[2] + "|"
 
 
-def _days(rule: CodeRule) -> tuple[date, date | None, str]:
+def days(rule: CodeRule) -> tuple[date, date | None, str]:
     """Return a day on which a row holds, and one on which it does not, where it has one."""
     if rule.valid_to is not None:
         return rule.valid_to, rule.valid_to + timedelta(days=1), f"on {rule.valid_to}, the day after"
@@ -66,7 +65,7 @@ def _pair(
     name: str, rule: CodeRule, effect: str, build: Callable[[Coding, date], Case], policy: dict[str, Any] | None = None
 ) -> Pair:
     code = example(rule)
-    day, outside, said = _days(rule)
+    day, outside, said = days(rule)
     case = build(Coding(rule.system, code), day)
     neighbour = build(Coding(rule.system, code), outside) if outside else build(Coding(FOREIGN, code), day)
     return Pair(
@@ -79,10 +78,10 @@ def _pair(
 
 
 def _entry_with(coding: Coding, day: date) -> Case:
-    return {**facts_on(day, "ccm"), "change": [["entries", 0, {"procedure_codes": [_token(coding)]}]]}
+    return {**facts_on(day, "ccm"), "change": [["entries", 0, {"procedure_codes": [token(coding)]}]]}
 
 
-def _token(coding: Coding) -> str:
+def token(coding: Coding) -> str:
     return f"{coding.system}|{coding.code}"
 
 
@@ -95,7 +94,7 @@ def _visit_with(*others: str, programme: str = "ccm") -> Callable[[Coding, date]
             "program_start": start,
             "consent": {"at": start, "practitioner": "P1"},
             "visits": [{"code": "99214", "date": start}],
-            "change": [["visits", 0, {"codes": [_token(coding), *others]}]],
+            "change": [["visits", 0, {"codes": [token(coding), *others]}]],
         }
 
     return build
@@ -104,14 +103,14 @@ def _visit_with(*others: str, programme: str = "ccm") -> Callable[[Coding, date]
 def _surgery(coding: Coding, day: date) -> Case:
     """Return a month with surgery of the same practitioner on the day in question."""
     claim = {"code": "99080", "by": "P1", "group": "GRP1", "date": day.isoformat()}
-    return {**facts_on(day, "ccm", other_claims=[claim]), "change": [["claim_lines", 0, {"code": _token(coding)}]]}
+    return {**facts_on(day, "ccm", other_claims=[claim]), "change": [["claim_lines", 0, {"code": token(coding)}]]}
 
 
 def _same_day(coding: Coding, day: date) -> Case:
     entry = {"who": "P1", "role": "MD", "date": day.isoformat(), "min": 20}
     case = facts_on(day, "ccm", [entry])
     case["visits"] = [*case["visits"], {"code": "99213", "date": day.isoformat()}]
-    return {**case, "change": [["visits", 1, {"codes": [_token(coding)]}]]}
+    return {**case, "change": [["visits", 1, {"codes": [token(coding)]}]]}
 
 
 def _second(code: str) -> str:
@@ -124,7 +123,7 @@ def _condition(coding: Coding, *, months: int | None) -> Case:
     terminology = tables().terminology
     never = terminology.set("never-chronic").contains(coding)
     first = {
-        "codes": [_token(coding)],
+        "codes": [token(coding)],
         "icd10cm": coding.code if coding.system == ICD10CM else {},
         "listed_chronic": terminology.set("chronic-conditions").contains(coding) and not never,
         "group": terminology.map("condition-groups").target([coding]) or {},
@@ -239,8 +238,8 @@ def _groups() -> Iterable[Pair]:
         yield Pair(
             name=f"{row}: {said}",
             rows=(f"terminology {row}",),
-            shows=_shows(case, grouped),
-            just_not=_shows(neighbour, other_policy),
+            shows=shows(case, grouped),
+            just_not=shows(neighbour, other_policy),
             effect="code R-COND-COUNT",
         )
 
@@ -251,117 +250,8 @@ def _two(one: Coding, other: str) -> Case:
     return case
 
 
-def _shows(case: Case, policy: dict[str, Any]) -> Callable[[], set[str]]:
+def shows(case: Case, policy: dict[str, Any]) -> Callable[[], set[str]]:
     return lambda: shown(decide_all(case, policy))
-
-
-# -- rows that the mapping reads -------------------------------------------------------------------------------
-
-
-def _read(kind: str, number: int, change: Callable[[dict[str, Any]], object]) -> set[str]:
-    """Return what the facts of a golden patient hold after a change of one resource."""
-    facts = mapped(changed(kind, number, change)).facts
-    found = {f"fact {name}" for name in ("hospices", "stays", "consents", "care_plans") if getattr(facts, name)}
-    found |= {f"icd10cm {c.icd10cm}" for c in facts.conditions}
-    found |= {f"visit {coding.code}" for visit in facts.visits for coding in visit.codes}
-    found |= {f"programme {name}" for plan in facts.care_plans for name in plan.programmes}
-    return found
-
-
-def _coding(system: str, code: str) -> dict[str, Any]:
-    return {"coding": [{"system": system, "code": code}]}
-
-
-def _mapped(
-    name: str, row: str, rule: CodeRule, effect: str, place: tuple[str, int, Callable[[dict[str, Any], Any], object]]
-) -> Pair:
-    kind, number, put = place
-    code = example(rule)
-    return Pair(
-        name=f"{row}: in its system, in another",
-        rows=(f"terminology {row}",),
-        shows=lambda: _read(kind, number, lambda r: put(r, _coding(rule.system, code))),
-        just_not=lambda: _read(
-            kind, number, lambda r: put(r, _coding(FOREIGN, "no-" + code if name == _CLASS else code))
-        ),
-        effect=effect,
-    )
-
-
-_CLASS = "inpatient-class"
-"""The class counts by its code alone: senders give old or no systems."""
-
-
-def _put_type(resource: dict[str, Any], concept: dict[str, Any]) -> None:
-    resource["type"] = [concept]
-
-
-def _put_class(resource: dict[str, Any], concept: dict[str, Any]) -> None:
-    resource["class"] = concept["coding"][0]
-
-
-def _put_category(resource: dict[str, Any], concept: dict[str, Any]) -> None:
-    resource["category"] = [concept]
-
-
-def _put_code(resource: dict[str, Any], concept: dict[str, Any]) -> None:
-    resource["code"] = concept
-
-
-def _read_rows() -> Iterable[Pair]:
-    terminology = tables().terminology
-    places: dict[str, tuple[str, tuple[str, int, Callable[[dict[str, Any], Any], object]]]] = {
-        "hospice": ("fact hospices", ("Encounter", 0, _put_type)),
-        _CLASS: ("fact stays", ("Encounter", 0, _put_class)),
-        "consent-category": ("fact consents", ("Consent", 0, _put_category)),
-    }
-    for name, (effect, place) in places.items():
-        for rule in terminology.set(name).rules:
-            yield _mapped(name, label(name, rule), rule, effect, place)
-    for rule, target in terminology.map("programme").rows:
-        row = f"programme {example(rule)} = {target}"
-        yield _mapped("programme", row, rule, f"programme {target}", ("CarePlan", 0, _put_category))
-    for rule, target in terminology.map("visit-to-initiating").rows:
-        row = f"visit-to-initiating {example(rule)} = {target}"
-        yield _mapped("visit", row, rule, f"visit {target}", ("Encounter", 0, _put_type))
-    for rule, target in terminology.map("snomed-to-icd10cm").rows:
-        row = f"snomed-to-icd10cm {example(rule)} = {target}"
-        if [other.code for other, _ in terminology.map("snomed-to-icd10cm").rows].count(rule.code) > 1:
-            yield _dated_code(row, rule, target)
-            continue
-        yield _mapped("snomed", row, rule, f"icd10cm {target}", ("Condition", 0, _put_code))
-    for rule, target in terminology.map("role-local").rows:
-        row = f"role-local {example(rule)} = {target}"
-        known = Coding(rule.system, example(rule))
-        yield Pair(
-            name=f"{row}: in its system, in another",
-            rows=(f"terminology {row}",),
-            shows=lambda known=known: {f"role {role_class(terminology, [known])}"},  # type: ignore[misc]
-            just_not=lambda known=known: {f"role {role_class(terminology, [Coding(FOREIGN, known.code)])}"},  # type: ignore[misc]
-            effect=f"role {target}",
-        )
-
-
-def _dated_code(row: str, rule: CodeRule, target: str) -> Pair:
-    """A code that changes on a day: the claim of the month has the code of the month."""
-    day, outside, said = _days(rule)
-    assert outside is not None
-    known = Coding(rule.system, example(rule))
-
-    def on(when: date) -> Case:
-        first = {
-            "codes": [_token(known)],
-            "icd10cm": tables().terminology.map("snomed-to-icd10cm").target([known]),
-        }
-        return {**facts_on(when, "ccm"), "change": [["conditions", 0, first]]}
-
-    return Pair(
-        name=f"{row}: {said}",
-        rows=(f"terminology {row}",),
-        shows=_shows(on(day), {}),
-        just_not=_shows(on(outside), {}),
-        effect=f"diagnosis {target}",
-    )
 
 
 def rows() -> Iterable[str]:
@@ -380,7 +270,7 @@ def rows() -> Iterable[str]:
 
 
 def pairs() -> Iterable[Pair]:
-    """Return a pair for each of these rows, but those of the conflicting services."""
+    """Return a pair for each row that is tried through facts, but those of the conflicting services."""
     for name, (effect, build, policy) in SETS.items():
         for rule in tables().terminology.set(name).rules:
             yield _pair(name, rule, effect, build, policy)
@@ -388,4 +278,3 @@ def pairs() -> Iterable[Pair]:
     for rule in tables().terminology.set("initiating-visit-tcm").rules:
         yield _tcm(rule)
     yield from _groups()
-    yield from _read_rows()
