@@ -27,7 +27,6 @@ class Choice:
     climb: Climb | None
     tried: tuple[Climb, ...]
     why: str
-    elected: bool = False
     alternative: tuple[str, Decimal | None] | None = None
     """The family that was not taken although reached, and its amount: information, never advice."""
     staff_not_used: bool = False
@@ -59,7 +58,7 @@ def choose(case: Case, programme: str, credit: Credit) -> Choice:
     elected = is_elected(case, programme)
     if elected and not roll_up and (taken := first_reached(personal)):
         why = "the practitioner elected the physician code for this month; staff time is left aside"
-        return Choice(climb=taken, tried=tuple(tried), why=why, elected=True, staff_not_used=bool(staff))
+        return Choice(climb=taken, tried=tuple(tried), why=why, staff_not_used=bool(staff))
 
     def without_complexity() -> tuple[Climb | None, str]:
         if not staff and not roll_up and not separate and (taken := first_reached(personal)):

@@ -267,13 +267,12 @@ class _Ledger:
 
     def _mark_span(self, piece: _Piece, exclusion: Exclusion, shadows: Iterable[Shadow]) -> None:
         for shadow in shadows:
-            if piece.interval is not None:
-                if shadow.interval.intersection(piece.interval):
-                    piece.marks.setdefault(exclusion, shadow.detail)
-            elif shadow.covers_day(piece.day):
+            if piece.interval is None:
+                lies_in = shadow.covers_day(piece.day)
+            else:
+                lies_in = shadow.interval.intersection(piece.interval) is not None
+            if lies_in:
                 piece.marks.setdefault(exclusion, shadow.detail)
-            elif piece.day in shadow.doubtful_days:
-                self.no_interval.add(piece.entry.reference)
 
     def _mark_visit_day(self, piece: _Piece) -> None:
         """Exclude time on the date of an office visit (rules 3.4, D8)."""

@@ -24,13 +24,12 @@ class Shadow:
 
     ``interval`` cuts timed pieces. ``first_day`` and ``last_day`` (inclusive) are the dates on which an entry
     without times falls wholly into the span; on a date that the span only touches such an entry counts,
-    because it cannot be cut, and is flagged (``doubtful_days``; rules 13).
+    because it cannot be cut (rules 13).
     """
 
     interval: Interval
     first_day: date | None
     last_day: date | None
-    doubtful_days: tuple[date, ...] = ()
     detail: str = ""
 
     def covers_day(self, day: date) -> bool:
@@ -45,7 +44,6 @@ def before(moment: Moment, zone: ZoneInfo, detail: str = "") -> Shadow:
         interval=Interval(-FOREVER, moment.earliest(zone)),
         first_day=None,
         last_day=_day_before(day),
-        doubtful_days=(day,) if moment.instant is not None else (),
         detail=detail,
     )
 
@@ -57,7 +55,6 @@ def after(moment: Moment, zone: ZoneInfo, detail: str = "") -> Shadow:
         interval=Interval(moment.after(zone), FOREVER),
         first_day=_day_after(day),
         last_day=None,
-        doubtful_days=(day,) if moment.instant is not None else (),
         detail=detail,
     )
 
@@ -81,21 +78,16 @@ def stay(fact: StayFact, zone: ZoneInfo) -> Shadow:
         # A discharge before the admission: the two are taken as swapped, so that the stay is not lost.
         begin, finish = finish, begin
     admitted = begin.date_in(zone)
-    doubtful = [admitted] if begin.instant is not None else []
     first = _day_after(admitted) if begin.instant is not None else admitted
     if finish is None:
         end, last = FOREVER, None
     else:
-        discharged = finish.date_in(zone)
-        last = _day_before(discharged)
+        last = _day_before(finish.date_in(zone))
         end = finish.earliest(zone)
-        if finish.instant is not None:
-            doubtful.append(discharged)
     return Shadow(
         interval=Interval(begin.earliest(zone), end),
         first_day=first,
         last_day=last,
-        doubtful_days=tuple(doubtful),
         detail=fact.reference,
     )
 
