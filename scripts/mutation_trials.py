@@ -44,6 +44,8 @@ TESTS = (
     "tests/rules/test_reasons.py",
     "tests/rules/test_risk_statements.py",
     "tests/rules/test_settled.py",
+    "tests/rules/test_windows.py",
+    "tests/rules/test_conditions.py",
 )
 """Tests beside the answers to the cases: what the rules say apart from an answer, and to the second."""
 PATIENCE = 5.0

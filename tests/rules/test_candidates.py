@@ -116,6 +116,14 @@ def test_a_trigger_lasts_thirty_days(kind: str, facts: dict[str, Any], neighbour
     assert other.triggers == ()
 
 
+def test_the_newest_trigger_stands_first() -> None:
+    older, newer = emergency(date(2025, 3, 2)), discharge(date(2025, 3, 9))
+    (one,) = found(NOBODY, **older, **newer)
+    assert [t.kind for t in one.triggers] == ["discharge", "emergency-visit"]
+    (one,) = found(NOBODY, **emergency(date(2025, 3, 12)), **newer)
+    assert [t.kind for t in one.triggers] == ["emergency-visit", "discharge"]
+
+
 @pytest.mark.parametrize(
     ("code", "risk", "recorded", "called"),
     [

@@ -13,8 +13,10 @@ from caretally.rules.duplicates import happened
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date
+    from zoneinfo import ZoneInfo
 
     from caretally.facts.clinical import ConditionFact, RiskStatement
+    from caretally.facts.moment import Moment
     from caretally.rules.context import Case
     from caretally.rules.view import Remark
 
@@ -40,7 +42,7 @@ def _reversed_periods(case: Case) -> Iterator[Remark]:
         *((p.reference, p.start, p.end) for p in facts.care_plans),
         *((c.reference, c.start, c.end) for c in facts.coverages),
         *((h.reference, h.start, h.end) for h in facts.hospices),
-        *((s.reference, s.start.earliest(zone), s.end.after(zone) if s.end else None) for s in facts.stays),
+        *((s.reference, s.start.earliest(zone), _last_second(s.end, zone)) for s in facts.stays),
         *(
             (c.reference, c.given.date_in(zone), c.withdrawn.date_in(zone))
             for c in facts.consents
@@ -51,6 +53,13 @@ def _reversed_periods(case: Case) -> Iterator[Remark]:
     for reference, start, end in sorted(spans, key=lambda span: span[0]):
         if start is not None and end is not None and end < start:  # type: ignore[operator]
             yield Notice.DATES_REVERSED, reference, (reference,)
+
+
+def _last_second(moment: Moment | None, zone: ZoneInfo) -> int | None:
+    """Return the instant, or the last second of the date: who left on the day before the admission, left before it."""
+    if moment is None or moment.instant is not None:
+        return None if moment is None else moment.instant
+    return moment.after(zone) - 1
 
 
 def _conditions(case: Case) -> Iterator[Remark]:

@@ -74,7 +74,7 @@ def whole_day(day: date, zone: ZoneInfo, detail: str = "") -> Shadow:
 def stay(fact: StayFact, zone: ZoneInfo) -> Shadow:
     """Return an inpatient stay: from admission to discharge; with dates only, to the day before discharge (3.7)."""
     begin, finish = fact.start, fact.end
-    if finish is not None and finish.after(zone) < begin.earliest(zone):
+    if finish is not None and finish.after(zone) <= begin.earliest(zone):
         # A discharge before the admission: the two are taken as swapped, so that the stay is not lost.
         begin, finish = finish, begin
     admitted = begin.date_in(zone)
