@@ -193,3 +193,21 @@ Description: "How the codes of a ConceptMap group are compared."
 * insert OwnCodeSystem
 * #is-a "The code and everything below it"
 * #regex "Codes of this pattern"
+
+CodeSystem: RiskLevel
+Id: risk-level
+Title: "Level of a risk"
+Description: "Whether a stated risk of a condition is significant."
+* insert OwnCodeSystem
+* #significant "Significant risk"
+* #not-significant "No significant risk"
+
+CodeSystem: RiskOutcome
+Id: risk-outcome
+Title: "Outcome of a risk"
+Description: "What a condition puts the patient at risk of."
+* insert OwnCodeSystem
+* #death "Death"
+* #acute-exacerbation "Acute exacerbation or decompensation"
+* #functional-decline "Functional decline"
+* #hospitalization "Hospitalization"
