@@ -203,3 +203,12 @@ Context: ChargeItemDefinition.propertyGroup
 * value[x] only code
 * value[x] 1..1
 * value[x] from RateSettings (required)
+
+Extension: FoundBy
+Id: found-by
+Title: "How a server finds the people of a view"
+Description: "On a ViewDefinition of a mapping layer: the search by which a server is asked for the patients that it is about."
+Context: Resource
+* insert OwnExtension
+* value[x] only string
+* value[x] 1..1
