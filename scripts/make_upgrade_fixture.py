@@ -8,6 +8,7 @@ every later version, which must have nothing to write.
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import sys
@@ -43,12 +44,15 @@ def main(version: str) -> None:
         golden("G05", "c-", month="2025-01", entries=[TWENTY_MINUTES]),
         golden("G02", "d-", entries=[TWENTY_MINUTES]),
     )
-    source, out = write(folder / "source", practice), folder / "out"
+    write(folder / "source", practice)
+    # Results say where they came from: names that are the same on every machine.
+    os.chdir(folder)
+    source, out = Path("source"), Path("out")
     run(source, out, version, datetime(2025, 2, 10, 9, tzinfo=UTC), approve=False)
     run(source, out, version, datetime(2025, 2, 11, 9, tzinfo=UTC), approve=True)
     store = out / "caretally.sqlite"
     with sqlite3.connect(store) as database:
-        (folder / "store.sql").write_text("\n".join(database.iterdump()) + "\n", encoding="utf-8")
+        Path("store.sql").write_text("\n".join(database.iterdump()) + "\n", encoding="utf-8")
     database.close()
     for left in (*out.glob("caretally.sqlite*"), *out.glob(".caretally*")):
         left.unlink()
