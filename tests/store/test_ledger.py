@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
+from tests.store.ledger_samples import AT, decision, intent
 
 from caretally.store import answers, decisions, ledger, outbox
 from caretally.store.ledger import Head
@@ -24,28 +25,12 @@ from caretally.store.ledger_check import verify
 from caretally.store.opening import Store, StoreBinding, open_store
 from caretally.store.schema import metadata
 
-AT = "2025-02-04T10:00:00Z"
 BINDING = StoreBinding(target="folder:.", tenant="practice")
 TABLES = ("ledger_entry", "decision", "determination", "change_intent", "change_outcome")
 
 
 def opened(path: Path) -> Store:
     return open_store(path, binding=BINDING, opened_at=AT)
-
-
-def decision(name: str, why: str = "looked at") -> decisions.DecisionRecord:
-    return decisions.DecisionRecord(
-        id=name,
-        kind="hold",
-        patient="Patient/a",
-        service_month="2025-01",
-        practitioner=None,
-        resource=None,
-        who="R. Example",
-        at=AT,
-        why=why,
-        document={"note": 'ä \u0001 " \\'},
-    )
 
 
 def answer(patient: str, status: str = "billable", run_id: str = "r1") -> answers.AnswerRecord:
@@ -59,21 +44,6 @@ def answer(patient: str, status: str = "billable", run_id: str = "r1") -> answer
         facts_digest="d",
         decided_at=AT,
         document={"patient": patient, "status": status},
-    )
-
-
-def intent(name: str) -> outbox.Intent:
-    return outbox.Intent(
-        id=name,
-        idempotency_key="k" + name,
-        run_id="r1",
-        source="folder",
-        patient="Patient/a",
-        service_month="2025-01",
-        practitioner="Practitioner/P1",
-        action="create",
-        created_at=AT,
-        document={"writes": []},
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from tests.cli.running import inside
+from tests.store.ledger_samples import AT, decision, intent
 
 from caretally.store import StoreBinding, decisions, ledger, open_store, outbox
 from caretally.store.ledger_check import verify
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from caretally.store import Store
 
-AT = "2025-02-04T10:00:00Z"
 BINDING = StoreBinding(target="server:https://a.example/fhir", tenant="practice")
 TABLES = ("ledger_entry", "decision", "change_outcome")
 
@@ -30,36 +30,9 @@ def url(postgresql: PostgresServer) -> str:
     return postgresql.database()
 
 
-def decision(name: str) -> decisions.DecisionRecord:
-    return decisions.DecisionRecord(
-        id=name,
-        kind="hold",
-        patient="Patient/a",
-        service_month="2025-01",
-        practitioner=None,
-        resource=None,
-        who="R. Example",
-        at=AT,
-        why="looked at",
-        document={},
-    )
-
-
 def fill(store: Store) -> None:
-    intent = outbox.Intent(
-        id="i1",
-        idempotency_key="k",
-        run_id="r1",
-        source="folder",
-        patient="Patient/a",
-        service_month="2025-01",
-        practitioner=None,
-        action="create",
-        created_at=AT,
-        document={"writes": []},
-    )
     decisions.add_decision(store, decision("d1"))
-    outbox.add_intents(store, [intent])
+    outbox.add_intents(store, [intent("i1")])
     outbox.add_outcomes(store, [outbox.Outcome(intent_id="i1", state="applied", at=AT, document={})])
 
 

@@ -10,8 +10,10 @@ from functools import cache
 import httpx
 import structlog
 
-from caretally.errors import ConfigurationError
-from caretally.fhir.deadline import keep_deadlines
+from caretally.errors import ConfigurationError, SourceError
+from caretally.fhir.body import too_slow
+from caretally.fhir.deadline import is_deadline_passed, keep_deadlines
+from caretally.fhir.errors import Exchange, UntrustedServerError
 from caretally.fhir.settings import ServerSettings  # noqa: TC001 -- small, and read by everybody who reads this
 
 CHATTY_LIBRARIES = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy")
@@ -119,7 +121,7 @@ def _why(error: Exception) -> str:
     return f"{type(error).__name__}, {reason}" if isinstance(reason, str) else type(error).__name__
 
 
-def certificate_fault(error: BaseException | None) -> str | None:
+def _certificate_fault(error: BaseException | None) -> str | None:
     """Say what to do when a connection failed for a certificate, the server's or ours; None: for another reason."""
     while error is not None:
         if isinstance(error, ssl.SSLCertVerificationError):
@@ -128,6 +130,20 @@ def certificate_fault(error: BaseException | None) -> str | None:
             return _OURS_MISSING if found[0] in _WITHOUT_ONE else _OURS_REFUSED
         error = error.__cause__ or error.__context__
     return None
+
+
+def named_fault(error: httpx.HTTPError, exchange: Exchange, where: str = "") -> SourceError | None:
+    """Return the error for an answer that came too late, or a certificate that is refused; None: for another reason.
+
+    Args:
+        error: of the HTTP library.
+        exchange: for the error text.
+        where: said behind it, such as `` (the token endpoint)``.
+    """
+    if is_deadline_passed(error):
+        return too_slow(exchange)
+    fault = _certificate_fault(error)
+    return None if fault is None else UntrustedServerError(f"{exchange}{where}: {fault}")
 
 
 def _nothing(_record: logging.LogRecord) -> bool:

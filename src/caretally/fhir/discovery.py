@@ -15,16 +15,15 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from caretally.fhir.address import parsed_address
-from caretally.fhir.body import ACCEPTED_ENCODINGS, parse_fhir_json, read_body, too_slow
-from caretally.fhir.client import certificate_fault
-from caretally.fhir.deadline import answer_within, is_deadline_passed
+from caretally.fhir.body import ACCEPTED_ENCODINGS, parse_fhir_json, read_body
+from caretally.fhir.client import named_fault
+from caretally.fhir.deadline import answer_within
 from caretally.fhir.errors import (
     Exchange,
     ForeignAddressError,
     ServerUnreachableError,
     UnreadableAnswerError,
     UnsupportedServerError,
-    UntrustedServerError,
 )
 from caretally.fhir.settings import MEBIBYTE, is_this_machine
 
@@ -137,11 +136,9 @@ def _document(settings: ServerSettings, client: httpx.Client, path: str, accept:
     except UnreadableAnswerError:
         return None
     except httpx.HTTPError as error:
-        if is_deadline_passed(error):
-            raise too_slow(exchange) from error
-        fault = certificate_fault(error)
-        if fault is not None:
-            raise UntrustedServerError(f"{exchange}: {fault}") from error
+        named = named_fault(error, exchange)
+        if named is not None:
+            raise named from error
         raise ServerUnreachableError(
             f"{exchange}: the server cannot be reached ({type(error).__name__}); check base_url, network and proxy",
             exchange=exchange,

@@ -16,9 +16,9 @@ from uuid import uuid4
 import httpx
 import structlog
 
-from caretally.fhir.body import ACCEPTED_ENCODINGS, parse_fhir_json, read_beginning, read_body, too_slow
-from caretally.fhir.client import certificate_fault, http_client
-from caretally.fhir.deadline import answer_within, is_deadline_passed
+from caretally.fhir.body import ACCEPTED_ENCODINGS, parse_fhir_json, read_beginning, read_body
+from caretally.fhir.client import http_client, named_fault
+from caretally.fhir.deadline import answer_within
 from caretally.fhir.discovery import SmartEndpoints, checked_token_url, discover
 from caretally.fhir.errors import (
     Exchange,
@@ -28,7 +28,6 @@ from caretally.fhir.errors import (
     ServerUnreachableError,
     TooManyRequestsError,
     UnreadableAnswerError,
-    UntrustedServerError,
     error_for_status,
 )
 from caretally.fhir.keys import algorithm_of, key_id_of, read_private_key
@@ -243,11 +242,9 @@ class SmartCredentials:
                 )
                 return parse_fhir_json(body, response.headers.get("content-type", ""), exchange=answered, exact=False)
         except httpx.HTTPError as error:
-            if is_deadline_passed(error):
-                raise too_slow(exchange) from error
-            fault = certificate_fault(error)
-            if fault is not None:
-                raise UntrustedServerError(f"{exchange} (the token endpoint): {fault}") from error
+            named = named_fault(error, exchange, " (the token endpoint)")
+            if named is not None:
+                raise named from error
             raise ServerUnreachableError(
                 f"{exchange}: the token endpoint cannot be reached ({type(error).__name__}); check network and proxy",
                 exchange=exchange,

@@ -19,18 +19,16 @@ from caretally.fhir.body import (
     parse_fhir_json,
     read_beginning,
     read_body,
-    too_slow,
     write_body_to,
 )
-from caretally.fhir.client import certificate_fault, http_client
+from caretally.fhir.client import http_client, named_fault
 from caretally.fhir.credentials import Credentials, credentials_for
-from caretally.fhir.deadline import answer_within, is_deadline_passed, lift_deadline
+from caretally.fhir.deadline import answer_within, lift_deadline
 from caretally.fhir.errors import (
     AuthenticationError,
     Exchange,
     RedirectRefusedError,
     ServerUnreachableError,
-    UntrustedServerError,
     error_for_status,
 )
 from caretally.fhir.outcome import issues_of_body
@@ -332,11 +330,9 @@ class Transport:
 
     def _no_answer(self, error: httpx.HTTPError, exchange: Exchange) -> Exception:
         log.warning("fhir request got no answer", method=exchange.method, path=exchange.path, kind=type(error).__name__)
-        if is_deadline_passed(error):
-            return too_slow(exchange)
-        fault = certificate_fault(error)
-        if fault is not None:
-            return UntrustedServerError(f"{exchange}: {fault}")
+        named = named_fault(error, exchange)
+        if named is not None:
+            return named
         sent = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.ProxyError)
         what = "the connection was lost before the answer was complete" if sent else "the server cannot be reached"
         if isinstance(error, httpx.ProxyError):

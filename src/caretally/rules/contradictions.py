@@ -57,9 +57,9 @@ def _reversed_periods(case: Case) -> Iterator[Remark]:
 
 def _last_second(moment: Moment | None, zone: ZoneInfo) -> int | None:
     """Return the instant, or the last second of the date: who left on the day before the admission, left before it."""
-    if moment is None or moment.instant is not None:
-        return None if moment is None else moment.instant
-    return moment.after(zone) - 1
+    if moment is None:
+        return None
+    return moment.after(zone) - 1 if moment.instant is None else moment.instant
 
 
 def _conditions(case: Case) -> Iterator[Remark]:

@@ -14,7 +14,7 @@ from caretally.facts.issue import Issue
 from caretally.fhir.errors import UnsupportedServerError
 from caretally.store import mirror as mirrors
 from caretally.sync.failpoints import failpoint
-from caretally.sync.mirroring.plan import CHANGES, FACTS, FIND, PEOPLE, PRACTICE, PRACTICE_TYPES, PRICES, Plan
+from caretally.sync.mirroring.plan import CHANGES, FACTS, FIND, PEOPLE, PRACTICE, PRACTICE_TYPES, PRICES, Plan, chunks
 from caretally.sync.mirroring.slice_reader import SliceReader
 from caretally.sync.pulling import PullResult
 from caretally.sync.resources import reference_text
@@ -104,8 +104,7 @@ class Refresh:
         """Read the records of everybody who was found, of those whom they link to, and everything about them."""
         while True:
             waiting = mirrors.people_to_ask(self.store, self.mirror)
-            for start in range(0, len(waiting), PEOPLE_AT_ONCE):
-                people = waiting[start : start + PEOPLE_AT_ONCE]
+            for people in chunks(waiting, PEOPLE_AT_ONCE):
                 # Facts are planned with the people: what is asked for once is not asked for again.
                 planned = {PEOPLE: self._plan.people(people), FACTS: self._plan.facts(people)}
                 mirrors.plan_for(self.store, self.mirror.id, planned, people=people)
