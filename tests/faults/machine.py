@@ -65,6 +65,8 @@ PLACES = (
 )
 LIVE = {"draft", "active", "planned", "billable", "billed"}
 REFUSALS = ("500", "422", "429", "409")
+CONDITIONS = ("if-match", "if-none-match", "if-none-exist")
+"""The headers without which a request that arrives late would be another one."""
 FAULTS = ("request lost", "answer lost", "arrives late", "arrives twice", *REFUSALS)
 OTHERS = ("a person is faster", "two are let in")
 """What happens to some ways of writing only."""
@@ -365,7 +367,7 @@ class Machine(RuleBasedStateMachine):
         return self.small.create(kind, body, None)
 
     def wire(self, request: httpx.Request) -> bytes:
-        headers = {name: request.headers[name] for name in ("if-match", "if-none-match") if name in request.headers}
+        headers = {name: request.headers[name] for name in CONDITIONS if name in request.headers}
         rows = [request.method, str(request.url), headers, request.content.decode()]
         return exact_json.dumps(rows)
 
