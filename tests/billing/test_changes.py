@@ -196,6 +196,21 @@ def test_a_hold_withdraws_nothing_and_a_held_draft_is_not_released() -> None:
     assert sink.run(TWO).action == "update"
 
 
+def test_a_hold_leaves_a_withdrawal_that_broke_off_as_it_is() -> None:
+    """Where resources are written one by one, the claim may be taken back and its charge not yet."""
+    sink = Sink()
+    sink.run(ONE)
+    taken_back = sink.plan(not_billable()).changes
+    sink.write(change for change in taken_back if change.resource["resourceType"] == "Claim")
+    before = dict(sink.rows)
+    found = sink.run(held())
+    assert (found.action, found.changes) == ("none", ())
+    assert "stays, though its claim was withdrawn" in " ".join(found.summary)
+    assert sink.rows == before
+    assert sink.run(not_billable()).action == "update"
+    assert sink.live("ChargeItem") == []
+
+
 def test_an_open_month_leaves_the_draft() -> None:
     sink = Sink()
     sink.run(ONE)

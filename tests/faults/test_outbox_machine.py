@@ -13,12 +13,12 @@ from caretally.fhir.capability import WriteStrategy
 from tests.faults.machine import FAULTS, Machine, machine
 
 PROVING = bool(os.environ.get("CARETALLY_PROVE"))
-RUNS, STEPS = (int(os.environ.get("CARETALLY_PROVE_MACHINES", "10000")), 50) if PROVING else (100, 50)
+RUNS, STEPS = (int(os.environ.get("CARETALLY_PROVE_MACHINES", "10000")), 50) if PROVING else (160, 50)
 SHARE = {
-    WriteStrategy.TRANSACTION: 0.4,
-    WriteStrategy.SINGLE_PUT: 0.2,
-    WriteStrategy.CONDITIONAL_UPDATE: 0.2,
-    WriteStrategy.CONDITIONAL_CREATE: 0.2,
+    WriteStrategy.TRANSACTION: 0.25,
+    WriteStrategy.SINGLE_PUT: 0.25,
+    WriteStrategy.CONDITIONAL_UPDATE: 0.25,
+    WriteStrategy.CONDITIONAL_CREATE: 0.25,
 }
 """What part of the runs goes to each way of writing."""
 

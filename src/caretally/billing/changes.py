@@ -228,6 +228,10 @@ def _with_strays(question: Question, given: Answer) -> Answer:
     edited = [filed for _, filed in strays if filed.edited]
     if edited:
         return question.human_edit(edited, ("stands beside the claim that counts",))
+    waiting = _waits_for_the_answer(question)
+    strays = tuple((filing, filed) for filing, filed in strays if filed not in waiting)
+    left = tuple(f"held: {filed.name} stays, though its claim was withdrawn" for filed in waiting)
+    given = replace(given, summary=(*given.summary, *left))
     if not strays:
         return given
     at_once = [take_back_stray(filed) for filing, filed in strays if _may_go_at_once(question, filing, filed)]
@@ -243,6 +247,14 @@ def _with_strays(question: Question, given: Answer) -> Answer:
         needs_person=given.needs_person or bool(to_propose),
         summary=(*given.summary, *(f"{change.name} is stood for by another" for change in (*at_once, *to_propose))),
     )
+
+
+def _waits_for_the_answer(question: Question) -> tuple[Filed, ...]:
+    """Return what a hold keeps: charges whose withdrawal broke off, for which nothing else stands."""
+    current = question.files.current
+    if question.determination.status != "hold" or (current is not None and current.live):
+        return ()
+    return tuple(filed for filing in question.files.filings for filed in filing.live_resources)
 
 
 def take_back_stray(filed: Filed) -> Change:
