@@ -25,6 +25,7 @@ from caretally.facts.time_entry import Performer, RoleClass, TimeEntry
 from caretally.rules import determine
 from tests.calculator import numbers
 from tests.calculator.patient_months import generate
+from tests.rules.recompute import agrees
 
 if TYPE_CHECKING:
     from caretally.facts.determination import Determination
@@ -183,6 +184,13 @@ def test_codes_that_exclude_each_other_never_meet(seed: int) -> None:
     assert len(chronic) <= 1
     on_file = {x.code.code for x in month.facts.claim_lines if month.service_month.contains(x.service_date)}
     assert not (chronic and on_file & numbers.CODES_OF["ccm"])
+
+
+@given(other_seeds)
+def test_the_lines_follow_from_the_trace(seed: int) -> None:
+    """From what `explain --json` prints, and nothing else."""
+    for d in determine(*generate(seed)):
+        agrees(d.to_json())
 
 
 @given(other_seeds)

@@ -120,7 +120,6 @@ policies = st.fixed_dictionaries(
 )
 
 
-@pytest.mark.prove
 @given(months(), policies, st.sampled_from([date(2025, 3, 31), date(2025, 4, 3), date(2025, 4, 10)]))
 def test_the_lines_of_any_month_follow_from_its_trace(case: Json, policy: Json, as_of: date) -> None:
     recomputed(case, policy, as_of=as_of)
