@@ -7,6 +7,8 @@
 # make clean   removes what the others made
 SHELL := bash
 BIN := .venv/bin
+# The tests start the program hundreds of times: what is compiled is kept, whatever the caller's shell says.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test prove profiles bench lock clean
 
