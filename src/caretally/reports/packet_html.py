@@ -25,7 +25,8 @@ ul { margin: .3rem 0; padding-left: 1.2rem; }
 li.below { list-style: none; margin-left: 1rem; color: #444; }
 table { border-collapse: collapse; width: 100%; margin: .5rem 0; font-size: .88rem; }
 th, td { text-align: left; vertical-align: top; padding: .25rem .5rem .25rem 0; }
-th, td { border-bottom: 1px solid #ddd; overflow-wrap: anywhere; }
+th, td { border-bottom: 1px solid #ddd; }
+td.long { overflow-wrap: anywhere; }
 th { border-bottom: 1px solid #666; font-weight: 600; }
 tr { break-inside: avoid; }
 footer { margin-top: 2rem; font-size: .8rem; color: #555; border-top: 1px solid #999; padding-top: .4rem; }
@@ -48,7 +49,9 @@ footer { margin-top: 2rem; font-size: .8rem; color: #555; border-top: 1px solid 
 {% if part.head %}<table>
 <thead><tr>{% for cell in part.head %}<th scope="col">{{ cell }}</th>{% endfor %}</tr></thead>
 <tbody>
-{% for row in part.rows %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>
+{% for row in part.rows %}<tr>{% for cell in row -%}
+<td{% if cell.split() | map("length") | select("gt", 20) | list %} class="long"{% endif %}>{{ cell }}</td>
+{%- endfor %}</tr>
 {% endfor %}</tbody>
 </table>{% endif %}
 </section>
