@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from caretally.facts.candidates import Candidate, by_need
-from caretally.facts.clinical import StayFact
+from caretally.facts.clinical import RiskStatement, StayFact
 from caretally.facts.moment import Moment
 from caretally.facts.practice import Site
 from caretally.facts.record import EmergencyFact
@@ -217,3 +217,40 @@ def test_who_saw_the_patient_last_may_bill_and_saw_him_within_two_years() -> Non
     assert old.practitioner is None
     (coming,) = found({**NOBODY, "visits": [{"code": "99214", "date": "2025-03-21"}]})
     assert coming.practitioner is None
+    other = [{"code": "99214", "date": "2025-03-18T22:00:00", "by": "P2"}, {"code": "99214", "date": "2025-03-19"}]
+    (evening,) = found({**NOBODY, "visits": other})
+    assert evening.practitioner == "Practitioner/P1"
+    (today,) = found({**NOBODY, "visits": [{"code": "99214", "date": "2025-03-20T22:00:00"}]})
+    assert today.practitioner == "Practitioner/P1"
+
+
+@pytest.mark.parametrize(
+    ("visit", "would_do"),
+    [
+        ("2024-03-20", True),
+        ("2024-03-19", False),
+        ("2024-03-19T22:00:00", False),
+        ("2025-03-20T22:00:00", True),
+        ("2025-03-21T00:30:00", False),
+    ],
+)
+def test_a_visit_of_the_year_before_today_would_start_a_programme(visit: str, would_do: bool) -> None:
+    (one,) = found({**NOBODY, "visits": [{"code": "99214", "date": visit}]})
+    assert ("initiating-visit" not in steps(one)) is would_do
+
+
+def test_a_visit_after_the_month_does_not_start_a_programme_that_has_begun_before_it() -> None:
+    begun = {"program_start": "2025-03-05", "consent": {"at": "2025-03-05", "practitioner": "P1"}}
+    late = {**begun, "visits": [{"code": "99214", "date": "2025-04-05"}]}
+    (one,) = found(late, today=date(2025, 4, 10))
+    assert steps(one) == ["initiating-visit"]
+
+
+def test_a_risk_that_a_resource_of_its_own_states_calls_as_well() -> None:
+    first, second = CaseBuilder({"id": "T", "month": "2025-03", "entries": [], **NOBODY}).month().facts.conditions
+    stated = RiskStatement(reference="RiskAssessment/r", significant=True, start=date(2025, 3, 1))
+    new = replace(second, significant_risk=None, risks=(stated,), recorded=date(2025, 3, 1), onset=date(2025, 3, 1))
+    (one,) = found(NOBODY, conditions=(first, new))
+    assert [t.kind for t in one.triggers] == ["new-high-risk-diagnosis"]
+    (other,) = found(NOBODY, conditions=(first, replace(new, risks=())))
+    assert other.triggers == ()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -102,3 +104,19 @@ def test_entries_of_other_months_are_left_out_and_those_over_its_edge_are_not() 
     assert found(*before) == {}
     over = entry("a", "02-28T23:50:00", "03-01T00:00:01"), entry("b", "02-28T23:50:00", "03-01T00:10:00")
     assert set(found(*over)) == {"Patient/one", "Patient/two"}
+
+
+def test_the_month_is_that_of_the_practice() -> None:
+    evening = entry("a", "03-31T22:00:00", "03-31T22:20:00"), entry("b", "03-31T22:10:00", "03-31T22:30:00")
+    assert found(*evening)["Patient/one"] == (booking("a", "b", "Patient/two", 600),)
+    before = entry("a", "02-28T22:00:00", "02-28T22:20:00"), entry("b", "02-28T22:10:00", "02-28T22:30:00")
+    assert found(*before) == {}
+
+
+def test_an_entry_without_times_or_that_was_cancelled_hides_none_behind_it() -> None:
+    dated = replace(entry("x", "03-20T09:00:00", "03-20T09:20:00"), interval=None, day=date(2025, 3, 20))
+    cancelled = entry("y", "03-20T09:00:00", "03-20T09:20:00", status="cancelled")
+    pair = entry("a", "03-20T09:00:00", "03-20T09:20:00"), entry("b", "03-20T09:10:00", "03-20T09:30:00")
+    for hidden in (dated, cancelled):
+        booked = double_bookings([("Patient/none", hidden), *zip(PATIENTS, pair, strict=False)], MARCH, ZONE)
+        assert set(booked) == {"Patient/one", "Patient/two"}

@@ -373,3 +373,17 @@ def test_a_plan_of_two_programmes_is_judged_for_each() -> None:
     pcm = {"role": "RN", "who": "N1", "date": "2025-03-20", "min": 30, "prog": "pcm"}
     found = decide(case={"entries": [*TWENTY, pcm], "pcm": {"cond": "I50"}})
     assert [paper.programme for paper in found.paper] == ["ccm", "pcm"]
+
+
+@pytest.mark.parametrize("element", ["planned-intervention", "medication-management"])
+def test_an_activity_or_an_element_with_its_code_is_found(element: str) -> None:
+    name = "planned-interventions" if element == "planned-intervention" else element
+    for plan in ({"elements": (element,)}, {"activities": (activity(element),)}):
+        found = item(decide(plan=plan), "care_plan", name)
+        assert (found.state, found.found) == ("found", "an activity of the plan")
+    assert item(decide(plan={"elements": ("something-else",)}), "care_plan", name).state == "missing"
+
+
+def test_what_only_a_narrative_could_hold_says_that_a_person_has_to_read_it() -> None:
+    found = item(decide(plan=NARRATIVE), "care_plan", "planned-interventions")
+    assert found.found == "only the narrative of the plan could hold it; a person has to read it"

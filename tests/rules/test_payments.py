@@ -64,6 +64,9 @@ def test_no_share_without_lines_or_without_a_known_rate() -> None:
         ((medicaid(),), True, "140.00", "840.00"),
         ((medicaid("14"),), True, "140.00", "840.00"),
         ((medicaid(end=date(2025, 2, 28)),), False, "110.00", "660.00"),
+        ((medicaid(end=date(2025, 3, 1)),), True, "140.00", "840.00"),
+        ((medicaid(start=date(2025, 3, 31)),), True, "140.00", "840.00"),
+        ((medicaid(start=date(2025, 4, 1)),), False, "110.00", "660.00"),
         ((medicaid("5"),), False, "110.00", "660.00"),
     ],
 )

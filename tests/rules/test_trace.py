@@ -57,6 +57,14 @@ def test_a_trace_that_lacks_something_is_noticed() -> None:
         agrees(document)
 
 
+def test_an_answer_is_json_without_help() -> None:
+    """Every value of the policy among it: a zone, an amount."""
+    (found,) = decide_all({}, {"caps.99439": 3})
+    told = json.loads(json.dumps(found.to_json()))
+    assert told["trace"]["policy"]["zone"] == "America/New_York"
+    assert told["trace"]["policy"]["caps"] == {"99439": 3}
+
+
 ZONE = ZoneInfo("America/New_York")
 FIRST = datetime(2025, 2, 28, 20, tzinfo=ZONE)
 PEOPLE = [("N1", "RN"), ("N2", "LPN"), ("P1", "MD"), ("P1", "MD"), ("P2", "NP"), ("C1", "CHW"), ("N3", "RN")]

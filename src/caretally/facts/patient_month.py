@@ -85,6 +85,7 @@ class PatientFacts:
             goals=_by_reference(self.goals),
             emergencies=_by_reference(self.emergencies),
             coordination=_by_reference(self.coordination),
+            enrolments=_by_reference(self.enrolments),
         )
 
 

@@ -150,7 +150,7 @@ def _enrolments_elsewhere(case: Case, programme: str) -> list[ConflictFinding]:
             found="enrolled with " + (", ".join(e.practitioners) or str(e.organization)),
             evidence=(e.reference,),
         )
-        for e in sorted(found, key=lambda e: e.reference)
+        for e in found
     ]
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import pairwise
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from caretally.facts.calendar import months_after, start_of_day, years_before
+from caretally.facts.calendar import local_date, months_after, start_of_day, years_before
 from caretally.facts.intervals import Interval
 from caretally.facts.reasons import Block, Notice
 from caretally.rules.windows import FOREVER, Shadow, before, from_day
@@ -164,17 +164,16 @@ def _seen_in_year_before(case: Case, day: date) -> bool:
 
 def _standing(case: Case, programme: str, fit: list[ConsentFact]) -> ConsentFinding:
     zone, immediate = case.zone, case.policy.revocation_effective == "immediate"
-    fit = sorted(fit, key=lambda c: (_given_day(case, c), c.reference))
+    fit = sorted(fit, key=lambda c: (_span(case, c).start, c.reference))
     latest, first = fit[-1], fit[0]
     assert first.given is not None  # noqa: S101 -- consents_for leaves out those without
     notices: list[tuple[Notice, str, tuple[str, ...]]] = []
     ends = [day for c in fit if (day := _withdrawn_day(case, c)) is not None and day <= case.last_day]
-    spans = [_span(case, c) for c in fit]
     after: list[Shadow] = []
     if immediate and len(ends) == len(fit):
         after.append(from_day(max(ends), zone, latest.reference))
-    if immediate and len(fit) > 1:
-        after.extend(_gaps(case, spans))
+    if immediate:
+        after.extend(_gaps(case, [_span(case, c) for c in fit]))
     for consent in fit:
         day = _withdrawn_day(case, consent)
         if day is not None and case.first_day <= day <= case.last_day and len(ends) == len(fit):
@@ -207,16 +206,15 @@ def _span(case: Case, consent: ConsentFact) -> Interval:
 
 
 def _gaps(case: Case, spans: list[Interval]) -> list[Shadow]:
-    """Return the days between a withdrawal and the next consent."""
+    """Return the time between a withdrawal and the next consent, in which no other one holds either.
+
+    On the day of a consent with a time an entry without one counts: it cannot be cut (rules 13).
+    """
     gaps: list[Shadow] = []
-    for one, following in pairwise(spans):
-        if one.end < following.start:
-            days = [d for d in _month_days(case) if one.end <= start_of_day(d, case.zone) < following.start]
-            if days:
-                gaps.append(Shadow(interval=Interval(one.end, following.start), first_day=days[0], last_day=days[-1]))
+    end = spans[0].end
+    for following in spans:
+        if end < following.start:
+            days = local_date(end, case.zone), local_date(following.start, case.zone) - timedelta(days=1)
+            gaps.append(Shadow(interval=Interval(end, following.start), first_day=days[0], last_day=days[1]))
+        end = max(end, following.end)
     return gaps
-
-
-def _month_days(case: Case) -> list[date]:
-    first = case.first_day
-    return [first.replace(day=n) for n in range(1, case.last_day.day + 1)]

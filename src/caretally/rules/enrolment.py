@@ -13,6 +13,7 @@ from caretally.rules.context import AttributedEntry, Case, plan_in_force, plan_s
 from caretally.rules.coverages import paying, rivals
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import date
     from zoneinfo import ZoneInfo
 
@@ -54,34 +55,38 @@ class _Enrolment:
         npi = self.practice.practitioner(reference).npi
         if npi is None:
             return reference
-        return min((p.reference for p in self.practice.practitioners.values() if p.npi == npi), default=reference)
+        return min(p.reference for p in self.practice.practitioners.values() if p.npi == npi)
 
     def _responsible(self, plan: CarePlanFact) -> str | None:
         """Return who bills under a plan: its author, else the care-team lead, the site's default, the one consented to.
 
         A plan that a nurse wrote is a warning, no missing plan (rules 4.2).
         """
-        for reference in (plan.author, plan.care_team_lead, *self.month.facts.care_team_leads):
+        named = (plan.author, plan.care_team_lead, *self.month.facts.care_team_leads)
+        return self._first_who_may_bill(named) or self._only_consented()
+
+    def _first_who_may_bill(self, named: Iterable[str | None]) -> str | None:
+        """Return the first of some people who may bill, else whom a site names for patients without anybody."""
+        for reference in named:
             if reference is not None and self._may_bill(reference):
                 return self._canonical(reference)
-        return self._site_default() or self._only_consented()
+        default = next((site.default_practitioner for site in self.practice.sites if site.default_practitioner), None)
+        return None if default is None else self._canonical(default)
 
     def _only_consented(self) -> str | None:
         """Return the practitioner whom the consents name, where they name one and the same."""
         named = {self._canonical(p) for consent in self.month.facts.consents for p in consent.practitioners}
         return named.pop() if len(named) == 1 else None
 
-    def _site_default(self) -> str | None:
-        return next((site.default_practitioner for site in self.practice.sites if site.default_practitioner), None)
-
     def _candidates(self) -> list[str]:
         facts = self.month.facts
         found = {self._canonical(p) for consent in facts.consents for p in consent.practitioners}
         found |= {who for who in self.plans.values() if who is not None}
-        if not found and (self.care_plans or facts.consents or self._entries_touching()):
-            lead = next((p for p in facts.care_team_leads if self._may_bill(p)), None) or self._site_default()
-            found |= {lead} if lead else set()
-        return sorted(found)
+        if found:
+            return sorted(found)
+        # A plan would have named the lead already.
+        lead = self._first_who_may_bill(facts.care_team_leads) if facts.consents or self._entries_touching() else None
+        return [] if lead is None else [lead]
 
     def _zone(self, practitioner: str | None) -> ZoneInfo:
         site = self.practice.site_of(practitioner) if practitioner else _default_site(self.context)
