@@ -92,7 +92,7 @@ def disease(case: Case, condition: ConditionFact) -> str:
     if case.policy.condition_grouping == "mapped_group" and condition.group is not None:
         return "group:" + condition.group
     if condition.icd10cm is not None:
-        return "icd:" + condition.icd10cm.replace(".", "")[:3].upper()
+        return "icd:" + condition.icd10cm[:3].upper()
     return "group:" + condition.group if condition.group else "code:" + (condition.codes or (Coding("", ""),))[0].code
 
 
@@ -113,7 +113,7 @@ def disease_of_code(case: Case, icd10cm: str) -> str:
         group = case.context.terminology.map("condition-groups").target([Coding(ICD10CM, icd10cm)])
         if group is not None:
             return "group:" + group
-    return "icd:" + icd10cm.replace(".", "")[:3].upper()
+    return "icd:" + icd10cm[:3].upper()
 
 
 def _is_chronic(case: Case, condition: ConditionFact, months_needed: int) -> bool:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from caretally.facts.services import ReasonText
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import date
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
     from caretally.facts.patient_month import PatientFacts, PatientMonth
     from caretally.facts.policy import EffectivePolicy, Policy, PolicyBook
     from caretally.facts.practice import Practice, Site
-    from caretally.facts.services import ServiceTables
+    from caretally.facts.services import ReasonText, ServiceTables
     from caretally.facts.time_entry import TimeEntry
 
 
@@ -52,7 +50,7 @@ class Case:
     effective: EffectivePolicy
     entries: tuple[AttributedEntry, ...]
     plans: tuple[CarePlanFact, ...]
-    """Every care-management plan of this practitioner, of any time and status."""
+    """Every care-management plan of this practitioner, of any time and status; none that was entered in error."""
     entries_of_others: tuple[AttributedEntry, ...] = ()
     """Entries of this month that are other practitioners' time: work is counted once, whoever it was logged for."""
     unattributed: tuple[str, ...] = ()
@@ -127,8 +125,8 @@ class Case:
         )
 
     def plans_of(self, programme: str) -> tuple[CarePlanFact, ...]:
-        """Return this practitioner's plans of a programme, entered-in-error ones left out."""
-        return tuple(p for p in self.plans if programme in p.programmes and p.status != "entered-in-error")
+        """Return this practitioner's plans of a programme."""
+        return tuple(p for p in self.plans if programme in p.programmes)
 
     def plan_in_force(self, programme: str) -> CarePlanFact | None:
         """Return the plan in force in the month: the one that began last."""
@@ -173,8 +171,8 @@ class Case:
         )
 
     def text(self, code: str) -> ReasonText:
-        """Return the catalogue row of a code; a plain one where the catalogue has none."""
-        return self.context.tables.reasons.get(code) or ReasonText(code=code, message=code, cite="")
+        """Return the catalogue row of a code; every code has one, or the tables are refused at start."""
+        return self.context.tables.reasons[code]
 
 
 def plan_start(plan: CarePlanFact) -> date | None:

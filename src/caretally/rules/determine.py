@@ -62,7 +62,7 @@ def _written(decision: Decision) -> Determination:
         reasons=reasons,
         notices=notices(decision),
         counted_seconds={name: sum(r.seconds for r in decision.ledger.counted(name)) for name in sorted(counted)},
-        surplus_seconds=surplus if lines or projected else 0,
+        surplus_seconds=surplus,
         place_of_service=case.site.place_of_service,
         organization=(
             case.site.organization or case.context.practice.organization_of(case.practitioner)

@@ -46,7 +46,7 @@ def double_bookings(
             open_spans = [s for s in open_spans if s[1] > span[0]]
             for other in open_spans:
                 seconds = min(other[1], span[1]) - span[0]
-                if other[2] != span[2] and seconds > 0:
+                if other[2] != span[2]:
                     found[span[2]].add((person, span[3], other[3], seconds, other[2]))
                     found[other[2]].add((person, other[3], span[3], seconds, span[2]))
             open_spans.append(span)

@@ -52,7 +52,8 @@ def climb(case: Case, family: Family, rows: Sequence[LedgerRow]) -> Climb:
     """Climb a family's ladder with a pool of counted time.
 
     A threshold counts when its last second is reached: never a midpoint, never rounded up (guide, "Time
-    Requirements"). The date is the local date of that second.
+    Requirements"). The date is the local date of that second. Thresholds are whole minutes: a floored total reaches
+    the same ones.
     """
     total = sum(row.seconds for row in rows)
     if case.policy.rounding == "floor_total":
@@ -61,8 +62,8 @@ def climb(case: Case, family: Family, rows: Sequence[LedgerRow]) -> Climb:
     threshold, code, units = family.base_minutes * 60, family.base, 0
     cap = add_on_cap(case, family)
     while True:
-        reached = _date_of_second(rows, threshold) if total >= threshold else None
-        capped = units > 0 and cap is not None and units > cap
+        reached = _date_of_second(rows, threshold)
+        capped = cap is not None and units > cap
         steps.append(
             LadderStep(
                 family=family.name,

@@ -111,8 +111,8 @@ def floored(rows: list[LedgerRow]) -> list[LedgerRow]:
     rest = {key: seconds % 60 for key, seconds in total.items()}
     result: list[LedgerRow] = []
     for row in reversed(rows):
-        left = rest.get((row.entry, row.programme), 0)
-        if row.excluded is not None or left == 0:
+        left = 0 if row.excluded is not None else rest[row.entry, row.programme]
+        if left == 0:
             result.append(row)
             continue
         cut = min(left, row.seconds)

@@ -69,9 +69,8 @@ def _switched(case: Case) -> list[str]:
 
 def _money(decision: Decision, taken: Judged) -> Iterator[Finding]:
     case, choice = decision.case, taken.choice
-    surplus = choice.climb.surplus_seconds if choice.climb is not None else 0
-    if surplus > 0:
-        yield finding(case, Notice.SURPLUS, spoken(surplus))
+    if choice.climb is not None and choice.climb.surplus_seconds:
+        yield finding(case, Notice.SURPLUS, spoken(choice.climb.surplus_seconds))
     if choice.staff_not_used:
         yield finding(case, Notice.STAFF_TIME_NOT_USED, "")
     if choice.alternative is not None:

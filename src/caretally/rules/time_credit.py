@@ -142,12 +142,8 @@ class _Ledger:
             assert entry.day is not None  # noqa: S101 -- enrolment files no entry without any time
             return [_Piece(entry, programme, entry.day, entry.seconds, None)]
         edges = {entry.interval.start, entry.interval.end}
-        for shadow in self._all_spans(programme, entry.reference):
-            edges |= {
-                at
-                for at in (shadow.interval.start, shadow.interval.end)
-                if entry.interval.start < at < entry.interval.end
-            }
+        for span in self._all_spans(programme):
+            edges |= {at for at in (span.start, span.end) if entry.interval.start < at < entry.interval.end}
         zone, at = self.case.zone, entry.interval.start
         while (midnight := end_of_day(local_date(at, zone), zone)) < entry.interval.end:
             edges.add(midnight)
@@ -159,19 +155,18 @@ class _Ledger:
             return [_Piece(entry, programme, local_date(entry.interval.start, zone), entry.seconds, None)]
         return pieces
 
-    def _all_spans(self, programme: str, reference: str) -> list[Shadow]:
-        found = [s for _, shadows in self.general for s in shadows]
-        found += [s for shadows in self.spans.get(programme, {}).values() for s in shadows]
-        found += self._foreign(programme, reference)
+    def _all_spans(self, programme: str) -> list[Interval]:
+        found = [s.interval for _, shadows in self.general for s in shadows]
+        found += [s.interval for shadows in self.spans.get(programme, {}).values() for s in shadows]
+        found += [interval for interval, _ in self._foreign(programme)]
         return found
 
-    def _foreign(self, programme: str, reference: str) -> list[Shadow]:
-        """Return the spans of other services that shadow an entry: not its own, not those of its own programme."""
-        return [
-            shadow
-            for shadow, source, code in self.shadows
-            if source != reference and not self._own_code(code, programme)
-        ]
+    def _foreign(self, programme: str) -> list[tuple[Interval, str]]:
+        """Return the spans of other services, with their codes: a code of the programme itself says what work is for.
+
+        An entry with a code lies in its own span; there X-SEPARATE-CODE comes first.
+        """
+        return [(interval, code) for interval, code in self.shadows if not self._own_code(code, programme)]
 
     def _own_code(self, code: str, programme: str) -> bool:
         """Whether a code is one of the programme's ladders, or of one that it excludes: it says what work is for."""
@@ -179,24 +174,22 @@ class _Ledger:
         theirs = tables.programme_of_code(code)
         return theirs is not None and tables.exclusive(programme, theirs)
 
-    def _separate_shadows(self) -> list[tuple[Shadow, str, str]]:
-        """Return the spans of separately billed services, visits and coded entries, with source and code."""
-        found: list[tuple[Shadow, str, str]] = []
+    def _separate_shadows(self) -> list[tuple[Interval, str]]:
+        """Return the spans of separately billed services, visits and coded entries, with the code."""
+        found: list[tuple[Interval, str]] = []
         codes = self.case.context.terminology.set("separately-billed")
         for visit in self.case.facts.visits:
             day = visit.moment.date_in(self.case.zone)
             code = codes.first(visit.codes, day)
             if code is not None and visit.interval is not None:
-                span = Shadow(interval=Interval(*visit.interval), first_day=day, last_day=day, detail=code.code)
-                found.append((span, visit.reference, code.code))
+                found.append((Interval(*visit.interval), code.code))
         for entry in self.case.facts.entries:
             if entry.interval is None or not happened(entry):
                 continue
             day, last = self._dates(entry)
             code = codes.first(entry.procedure_codes, day) or codes.first(entry.procedure_codes, last)
             if code is not None:
-                span = Shadow(interval=entry.interval, first_day=day, last_day=day, detail=code.code)
-                found.append((span, entry.reference, code.code))
+                found.append((entry.interval, code.code))
         return found
 
     # -- judging -------------------------------------------------------------------------------------------
@@ -220,9 +213,9 @@ class _Ledger:
             self._mark_span(piece, exclusion, shadows)
         self._mark_visit_day(piece)
         if piece.interval is not None:
-            for shadow in self._foreign(piece.programme, entry.reference):
-                if shadow.interval.intersection(piece.interval):
-                    marks.setdefault(Exclusion.OVERLAP_SEPARATE_CODE, shadow.detail)
+            for interval, code in self._foreign(piece.programme):
+                if interval.intersection(piece.interval):
+                    marks.setdefault(Exclusion.OVERLAP_SEPARATE_CODE, code)
 
     def _mark_role(self, piece: _Piece) -> None:
         kinds = [pool_of(self.case, piece.programme, p) for p in piece.entry.performers]

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 def evidence_of(decision: Decision) -> Evidence:
     """Return what the answer rests on: that of the programmes billed, else of the first one judged."""
     case, rests_on = decision.case, decision.taken or decision.judged[:1]
-    if not rests_on:
-        return Evidence(decisions=decisions_in_evidence(case))
     names = {j.name for j in rests_on}
     counted = [row for row in decision.ledger.rows if row.excluded is None and row.programme in names]
     entries = tuple(dict.fromkeys(row.entry for row in counted))
@@ -88,7 +86,8 @@ def trace_of(decision: Decision, closes_on: date) -> Trace:
     rows = decision.ledger.rows
     for taken in decision.taken:
         if taken.choice.climb is not None and taken.choice.climb.family.pool == "practitioner":
-            rows = tuple(_left_aside(row, taken) for row in rows)
+            own = taken.choice.climb.rows
+            rows = tuple(_left_aside(row, taken.name, own) for row in rows)
     return Trace(
         programmes=tuple(j.name for j in judged),
         gates=gates,
@@ -197,11 +196,10 @@ def _iso(day: date | None) -> str | None:
     return None if day is None else day.isoformat()
 
 
-def _left_aside(row: LedgerRow, taken: Judged) -> LedgerRow:
-    """Mark counted staff time that a physician code leaves aside (rules 13)."""
-    if row.excluded is not None or row.programme != taken.name or row.practitioner_time:
+def _left_aside(row: LedgerRow, programme: str, own: Iterable[LedgerRow]) -> LedgerRow:
+    """Mark counted staff time of a programme that a physician code on the practitioner's own rows leaves aside."""
+    if row.excluded is not None or row.programme != programme or row.practitioner_time:
         return row
-    own = taken.choice.climb.rows if taken.choice.climb else ()
     here = Interval(row.start, row.end) if row.start is not None and row.end is not None else None
     covered = here is not None and any(
         r.start is not None and r.end is not None and here.intersection(Interval(r.start, r.end)) for r in own

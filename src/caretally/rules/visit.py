@@ -57,12 +57,11 @@ def initiating_visit(case: Case, programme: str) -> VisitFinding:
     later = [d for d in days if start < d[0] <= case.last_day]
     if later:
         day, reference = later[0]
-        shadows = (before(Moment(day=day), case.zone, reference),) if day > case.first_day else ()
         return VisitFinding(
             reference=reference,
             day=day,
             found=f"visit on {day}, after the start",
-            before=shadows,
+            before=(before(Moment(day=day), case.zone, reference),),
             undiscussed=_undiscussed(case, programme, start, day, reference),
         )
     return VisitFinding(
