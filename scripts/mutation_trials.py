@@ -38,14 +38,20 @@ if TYPE_CHECKING:
 TESTS = (
     "tests/rules/test_boundaries.py",
     "tests/rules/test_candidates.py",
+    "tests/rules/test_code_sets_by_date.py",
     "tests/rules/test_double_booking.py",
+    "tests/rules/test_enrolment.py",
+    "tests/rules/test_institutional.py",
+    "tests/rules/test_other_tables.py",
     "tests/rules/test_paper.py",
     "tests/rules/test_payments.py",
+    "tests/rules/test_pricing.py",
     "tests/rules/test_reasons.py",
     "tests/rules/test_risk_statements.py",
     "tests/rules/test_settled.py",
     "tests/rules/test_windows.py",
     "tests/rules/test_conditions.py",
+    "tests/rules/test_trace.py::test_an_answer_is_json_without_help",
 )
 """Tests beside the answers to the cases: what the rules say apart from an answer, and to the second."""
 PATIENCE = 5.0
