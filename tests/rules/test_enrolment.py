@@ -107,6 +107,13 @@ def test_the_day_and_place_are_those_of_the_practitioners_site() -> None:
     assert answers(late, sites=sites[:1])["Practitioner/P1"].logged_seconds == 0
 
 
+def test_minutes_of_nobody_are_filed_in_the_zone_of_the_first_site_where_none_is_for_all() -> None:
+    late = [{"who": "N1", "role": "RN", "start": "2025-04-01T06:30:00Z", "end": "2025-04-01T06:50:00Z"}]
+    there = Site(name="there", organization="Organization/X", zone=ZoneInfo("Pacific/Honolulu"))
+    (found,) = answers({"plan": False, "consent": False, "entries": late}, sites=(there,)).values()
+    assert (found.billing_practitioner, found.counted_seconds) == (None, {"ccm": 1200})
+
+
 def test_minutes_of_several_enrolments_are_asked_about_with_the_attending_practitioner() -> None:
     conditions = [["C50.911", True, 12, True], ["I50.22", True, 12, True], ["E11.9", True, 12, True]]
     case: dict[str, Any] = {
