@@ -137,6 +137,17 @@ class Texts:
         return self.files[module][name]
 
 
+def keys_of(names: list[str], texts: Texts) -> dict[str, str]:
+    """What each mutant changes, the same from run to run; of two that change like lines the second one is numbered."""
+    seen: Counter[str] = Counter()
+    keys: dict[str, str] = {}
+    for name in names:
+        key = "\n".join([function_of(name), *(line.strip() for line in texts.of(name))])
+        seen[key] += 1
+        keys[name] = key if seen[key] == 1 else f"{key}\n{seen[key]}"
+    return keys
+
+
 # -- what is written about it ------------------------------------------------------------------------------------
 
 
@@ -233,9 +244,10 @@ def main() -> int:
     os.chdir(ROOT)
     generate(given.children)
     first, every = (int(part) for part in given.share.split("/"))
-    names = [name for name in mutants() if given.only in name][first - 1 :: every]
     texts = Texts()
-    keys = {name: "\n".join([function_of(name), *(line.strip() for line in texts.of(name))]) for name in names}
+    keys = keys_of(mutants(), texts)
+    names = [name for name in keys if given.only in name][first - 1 :: every]
+    keys = {name: keys[name] for name in names}
     finders: dict[str, str] = json.loads(FINDERS.read_text(encoding="utf-8")) if FINDERS.is_file() else {}
     base, known = ground(), {"base": "", "trials": [], "survived": []}
     if KNOWN.is_file():
