@@ -126,9 +126,22 @@ def _facts(month: PatientMonth, name: str) -> tuple[Any, ...]:
 
 
 @given(other_seeds)
-def test_counted_and_excluded_make_what_was_logged(seed: int) -> None:
+def test_what_holds_for_every_answer(seed: int) -> None:
+    """Four properties of the same answers: to decide a month takes longer than to look at what came out."""
     month, context = generate(seed)
     found = determine(month, context)
+    counted_and_excluded_make_what_was_logged(found, month, context)
+    lines_keep_the_limits(found, month, context)
+    codes_that_exclude_each_other_never_meet(found, month)
+    for d in found:
+        # From what `explain --json` prints, and nothing else.
+        agrees(d.to_json())
+
+
+Answers = tuple["Determination", ...]
+
+
+def counted_and_excluded_make_what_was_logged(found: Answers, month: PatientMonth, context: RuleContext) -> None:
     zone = context.policies.effective(None, context.practice.sites[0]).policy.time_zone
     start, end = month.service_month.bounds(zone)
     touching = 0
@@ -145,11 +158,9 @@ def test_counted_and_excluded_make_what_was_logged(seed: int) -> None:
         assert all(r.seconds > 0 for r in d.trace.ledger if r.start is not None)
 
 
-@given(other_seeds)
-def test_lines_keep_the_limits(seed: int) -> None:
+def lines_keep_the_limits(found: Answers, month: PatientMonth, context: RuleContext) -> None:
     """One family for a practitioner, units within the caps, dates inside the month, thresholds truly reached."""
-    month, context = generate(seed)
-    for d in determine(month, context):
+    for d in found:
         assert bool(d.lines) == (d.status == "billable")
         assert bool(d.reasons) == (d.status != "billable")
         lines = d.lines or d.projected
@@ -170,12 +181,10 @@ def test_lines_keep_the_limits(seed: int) -> None:
         assert d.evidence.coverage is not None
 
 
-@given(other_seeds)
-def test_codes_that_exclude_each_other_never_meet(seed: int) -> None:
+def codes_that_exclude_each_other_never_meet(found: Answers, month: PatientMonth) -> None:
     """Over all practitioners of a patient-month, with what is on file."""
-    month, context = generate(seed)
     chronic: set[str | None] = set()
-    for d in determine(month, context):
+    for d in found:
         billed = {line.code for line in d.lines}
         families = {name for name, row in numbers.LADDERS.items() if billed & {row[2], row[4]}}
         assert len(families) <= 1
@@ -184,13 +193,6 @@ def test_codes_that_exclude_each_other_never_meet(seed: int) -> None:
     assert len(chronic) <= 1
     on_file = {x.code.code for x in month.facts.claim_lines if month.service_month.contains(x.service_date)}
     assert not (chronic and on_file & numbers.CODES_OF["ccm"])
-
-
-@given(other_seeds)
-def test_the_lines_follow_from_the_trace(seed: int) -> None:
-    """From what `explain --json` prints, and nothing else."""
-    for d in determine(*generate(seed)):
-        agrees(d.to_json())
 
 
 @given(other_seeds)
