@@ -175,21 +175,26 @@ class _Ledger:
         return theirs is not None and tables.exclusive(programme, theirs)
 
     def _separate_shadows(self) -> list[tuple[Interval, str]]:
-        """Return the spans of separately billed services, visits and coded entries, with the code."""
+        """Return the spans of separately billed services, visits and coded entries, once for each of their codes.
+
+        One of the codes may be the programme's own, and the next one another service.
+        """
         found: list[tuple[Interval, str]] = []
         codes = self.case.context.terminology.set("separately-billed")
         for visit in self.case.facts.visits:
             day = visit.moment.date_in(self.case.zone)
-            code = codes.first(visit.codes, day)
-            if code is not None and visit.interval is not None:
-                found.append((Interval(*visit.interval), code.code))
+            if visit.interval is not None:
+                span = Interval(*visit.interval)
+                found += [(span, coding.code) for coding in visit.codes if codes.contains(coding, day)]
         for entry in self.case.facts.entries:
             if entry.interval is None or not happened(entry):
                 continue
-            day, last = self._dates(entry)
-            code = codes.first(entry.procedure_codes, day) or codes.first(entry.procedure_codes, last)
-            if code is not None:
-                found.append((entry.interval, code.code))
+            days = self._dates(entry)
+            found += [
+                (entry.interval, coding.code)
+                for coding in entry.procedure_codes
+                if any(codes.contains(coding, day) for day in days)
+            ]
         return found
 
     # -- judging -------------------------------------------------------------------------------------------
