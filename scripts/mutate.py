@@ -160,20 +160,20 @@ def reason_of(mutant: str, lines: list[str], reasons: list[dict[str, Any]]) -> s
     return None
 
 
-def explained(result: dict[str, dict[str, Any]], texts: Texts) -> tuple[dict[str, list[str]], dict[str, str]]:
+def explained(
+    result: dict[str, dict[str, Any]], texts: Texts, reasons: list[dict[str, Any]]
+) -> tuple[dict[str, list[str]], dict[str, str]]:
     """The changes of every survivor, and why it is no gap: `UNEXPLAINED` where nobody has said."""
-    reasons = tomllib.loads(REASONS.read_text(encoding="utf-8")).get("survivor", [])
     changes = {name: texts.of(name) for name in sorted(result) if result[name]["state"] == "survived"}
     return changes, {name: reason_of(name, lines, reasons) or UNEXPLAINED for name, lines in changes.items()}
 
 
-def stale(why: dict[str, str], changes: dict[str, list[str]]) -> list[str]:
+def stale(changes: dict[str, list[str]], reasons: list[dict[str, Any]]) -> list[str]:
     """The reasons that no survivor needs."""
-    reasons = tomllib.loads(REASONS.read_text(encoding="utf-8")).get("survivor", [])
     return [
         f"{row['function']} {row.get('part', '')}"
         for row in reasons
-        if not any(reason_of(name, changes[name], [row]) for name in why)
+        if not any(reason_of(name, lines, [row]) for name, lines in changes.items())
     ]
 
 
@@ -268,14 +268,15 @@ def main() -> int:
     survivors = sum(1 for one in result.values() if one["state"] == "survived")
     score = 100 * (len(result) - survivors) / max(len(result), 1)
     print(f"{len(result)} faults tried, {survivors} survived, score {score:.1f} %")
-    changes, why = explained(result, texts)
+    reasons = tomllib.loads(REASONS.read_text(encoding="utf-8")).get("survivor", [])
+    changes, why = explained(result, texts, reasons)
     unexplained = [name for name, reason in why.items() if reason == UNEXPLAINED]
     for name in unexplained:
         print("no reason:", name, *(f"    {line[0]} {line[1:].strip()}" for line in changes[name]), sep="\n")
     if unexplained:
         print(f"{len(unexplained)} survivors without a reason: write a case that finds them, or say why in {REASONS}")
     if given.share == "1/1" and not given.only:
-        for row in stale(why, changes):
+        for row in stale(changes, reasons):
             print("a reason that no survivor needs:", row)
         survived = [keys[name] for name, one in result.items() if one["state"] == "survived"]
         KNOWN.write_text(json.dumps({"base": base, "trials": told["trials"], "survived": survived}), encoding="utf-8")

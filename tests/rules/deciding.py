@@ -122,6 +122,11 @@ def decide_all(case: dict[str, Any], policy: dict[str, Any] | None = None) -> tu
     return determine(*question(case, policy or {}))
 
 
+def codes(found: Determination) -> set[str]:
+    """Return every code that an answer says: reasons, notices, and why time did not count."""
+    return {one.code for one in (*found.reasons, *found.notices)} | {row["code"] for row in found.excluded()}
+
+
 def decide(case: dict[str, Any], policy: dict[str, Any] | None = None, who: str | None = "P1") -> Determination:
     """Decide a case for one practitioner."""
     wanted = None if who is None else f"Practitioner/{who}"

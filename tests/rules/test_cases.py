@@ -8,6 +8,7 @@ import pytest
 
 from tests.rules.coverage.observing import shown
 from tests.rules.coverage.pairs import WrittenPair, written
+from tests.rules.deciding import codes
 
 if TYPE_CHECKING:
     from caretally.facts.determination import Determination
@@ -43,9 +44,8 @@ def check(want: dict[str, Any], found: tuple[Determination, ...]) -> None:
         assert answer.status == want["status"]
     if "family" in want:
         assert answer.family == want["family"]
-    codes = {finding.code for finding in (*answer.reasons, *answer.notices)} | {x["code"] for x in answer.excluded()}
-    assert set(want.get("codes", ())) <= codes
-    assert not set(want.get("lacks", ())) & codes
+    assert set(want.get("codes", ())) <= codes(answer)
+    assert not set(want.get("lacks", ())) & codes(answer)
     if "seconds" in want:
         assert dict(answer.counted_seconds) == want["seconds"]
     if "surplus" in want:

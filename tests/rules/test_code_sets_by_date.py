@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from caretally.facts.codes import CodeSet
 from caretally.rules import determine
 from caretally.rules.candidates import candidates
-from tests.rules.deciding import question
+from tests.rules.deciding import codes, question
 
 if TYPE_CHECKING:
     from caretally.facts.determination import Determination
@@ -27,10 +27,6 @@ def decided(case: dict[str, Any], name: str, last: date, **policy: Any) -> Deter
     month, context = question(case, policy)
     (found,) = determine(month, ended(context, name, last))
     return found
-
-
-def codes(found: Determination) -> set[str]:
-    return {one.code for one in (*found.reasons, *found.notices)} | {x["code"] for x in found.excluded()}
 
 
 def test_the_visits_that_start_a_programme() -> None:

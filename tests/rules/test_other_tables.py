@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from caretally.rules import determine
-from tests.rules.deciding import question
+from tests.rules.deciding import codes, question
 
 if TYPE_CHECKING:
     from caretally.facts.determination import Determination
@@ -32,10 +32,6 @@ def with_conflict(case: dict[str, Any], name: str, **columns: Any) -> Determinat
     _, context = question(case, {})
     rows = tuple(replace(row, **columns) if row.name == name else row for row in context.tables.conflicts)
     return decided(context, case, conflicts=rows)
-
-
-def codes(found: Determination) -> set[str]:
-    return {one.code for one in (*found.reasons, *found.notices)}
 
 
 def stranger(code: str, **more: Any) -> dict[str, Any]:

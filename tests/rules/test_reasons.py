@@ -12,6 +12,7 @@ from caretally.facts.determination import Determination
 from caretally.facts.patient_month import DoubleBooking
 from caretally.rules import determine
 from tests.rules.builder import CaseBuilder
+from tests.rules.deciding import codes
 
 
 def staff(day: str, minutes: int, **more: Any) -> dict[str, Any]:
@@ -29,10 +30,6 @@ def decide(case: dict[str, Any], switches: dict[str, Any] | None = None, who: st
     builder = CaseBuilder({"id": "T", "month": "2025-03", "entries": TWENTY, **case}, switches or {})
     found = determine(builder.month(), builder.context())
     return next(d for d in found if d.billing_practitioner == f"Practitioner/{who}")
-
-
-def codes(found: Determination) -> set[str]:
-    return {r.code for r in found.reasons} | {n.code for n in found.notices} | {row["code"] for row in found.excluded()}
 
 
 class Pair(NamedTuple):

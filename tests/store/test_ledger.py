@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
-from tests.store.ledger_samples import AT, decision, intent
+from tests.store.samples import AT, decision, intent
 
 from caretally.store import answers, decisions, ledger, outbox
 from caretally.store.ledger import Head
@@ -49,7 +49,7 @@ def answer(patient: str, status: str = "billable", run_id: str = "r1") -> answer
 
 def fill(store: Store) -> None:
     decisions.add_decision(store, decision("d1"))
-    decisions.add_decision(store, decision("d2", "and again"))
+    decisions.add_decision(store, decision("d2", why="and again"))
     answers.replace_answers(
         store, "2025-01", ["Patient/a", "Patient/b"], [answer("Patient/a"), answer("Patient/b", "hold")]
     )
@@ -140,7 +140,7 @@ def test_a_ledger_rewritten_from_some_entry_on_breaks_with_the_head_that_was_kep
         kept = ledger.head(store)
     # A whole store made anew, with a ledger that is whole in itself.
     with opened(tmp_path / "other.sqlite") as store:
-        decisions.add_decision(store, decision("d1", "something else"))
+        decisions.add_decision(store, decision("d1", why="something else"))
         assert verify(store).problems == ()
         assert any("the end was cut off" in problem for problem in verify(store, known=kept).problems)
         fill_again = [decision(f"x{number}") for number in range(9)]

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from tests.cli.running import inside
-from tests.store.ledger_samples import AT, decision, intent
+from tests.store.samples import AT, decision, intent
 
 from caretally.store import StoreBinding, decisions, ledger, open_store, outbox
 from caretally.store.ledger_check import verify

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.store import samples
 
 from caretally.facts.issue import Issue
 from caretally.store import answers, decisions, outbox, runs, staging
@@ -63,20 +64,8 @@ def answer(
 
 
 def intent(name: str, **changed: object) -> outbox.Intent:
-    values: dict[str, object] = {
-        "id": name,
-        "idempotency_key": "k-" + name,
-        "run_id": "r1",
-        "source": "folder",
-        "patient": "Patient/a",
-        "service_month": "2025-01",
-        "practitioner": "Practitioner/P1",
-        "action": "create",
-        "created_at": f"2025-02-04T10:00:0{len(name)}Z",
-        "document": {"writes": [{"net": Decimal("85.00")}]},
-        **changed,
-    }
-    return outbox.Intent(**values)  # type: ignore[arg-type]
+    values = {"created_at": f"2025-02-04T10:00:0{len(name)}Z", "document": {"writes": [{"net": Decimal("85.00")}]}}
+    return samples.intent(name, **values | changed)
 
 
 def test_a_run_is_found_with_its_report(store: Store, pull: str) -> None:
@@ -265,18 +254,7 @@ def test_a_failed_intent_is_withdrawn_when_its_claim_is_decided_anew(store: Stor
 
 def test_decisions_are_kept_in_order(store: Store) -> None:
     made = [
-        decisions.DecisionRecord(
-            id=name,
-            kind=kind,
-            patient="Patient/a",
-            service_month="2025-01",
-            practitioner=None,
-            resource="Claim/cm-1",
-            who="dr-jones",
-            at=f"2025-02-0{day}T10:00:00Z",
-            why="looked at it",
-            document={"n": day},
-        )
+        samples.decision(name, kind=kind, resource="Claim/cm-1", at=f"2025-02-0{day}T10:00:00Z", document={"n": day})
         for name, kind, day in (("x", "approve", 2), ("y", "attest", 1))
     ]
     for one in made:

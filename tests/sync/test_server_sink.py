@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from tests.store.samples import intent
 from tests.sync.small_server import SmallServer, outcome
 
 from caretally.billing import CLAIM_IDENTIFIER
@@ -307,23 +308,8 @@ def test_what_is_on_file_is_ours_only(tables: Tables, store: Store) -> None:
 
 
 def pending(store: Store, parcel: Parcel) -> None:
-    outbox.add_intents(
-        store,
-        [
-            outbox.Intent(
-                id=parcel.intent_id,
-                idempotency_key="k",
-                run_id="run",
-                source="folder",
-                patient="Patient/p",
-                service_month="2025-01",
-                practitioner="Practitioner/P1",
-                action="create",
-                created_at=AT,
-                document={"writes": [write.to_json() for write in parcel.writes]},
-            )
-        ],
-    )
+    document = {"writes": [write.to_json() for write in parcel.writes]}
+    outbox.add_intents(store, [intent(parcel.intent_id, patient="Patient/p", document=document)])
 
 
 @pytest.mark.parametrize(

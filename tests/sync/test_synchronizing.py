@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from tests.store.samples import decision
 from tests.sync.practices import golden, together
 from tests.sync.small_server import outcome
 from tests.sync.syncing_server import SyncingServer
@@ -16,7 +17,7 @@ from tests.sync.test_run import answers, lines, sink_at
 from caretally.errors import CaretallyError, IncompletePullError, LockedError, SourceError
 from caretally.fhir import bulk
 from caretally.store import open_store
-from caretally.store.decisions import DecisionRecord, add_decision
+from caretally.store.decisions import add_decision
 from caretally.sync import failpoints, pull_step, steps, synchronizing
 from caretally.sync.mirroring import export, refresh, slice_reader
 from caretally.sync.request import RunRequest
@@ -305,21 +306,7 @@ def test_decisions_of_people_count_as_changes(small: SyncingServer, tmp_path: Pa
     sync(small, tmp_path, run_values)
     location, binding = store_of(sink_at(tmp_path, run_values), named=None, tenant="default")
     with open_store(location, binding=binding, opened_at="2025-02-10T09:00:00Z") as store:
-        add_decision(
-            store,
-            DecisionRecord(
-                id="d1",
-                kind="hold",
-                patient="Patient/g02-pat",
-                service_month="2025-01",
-                practitioner=None,
-                resource=None,
-                who="biller",
-                at="2025-02-10T09:00:00Z",
-                why="to be asked",
-                document={},
-            ),
-        )
+        add_decision(store, decision("d1", patient="Patient/g02-pat"))
     assert decided(sync(small, tmp_path, run_values)) == (1, 3)
 
 

@@ -25,6 +25,7 @@ from caretally.rules.windows import Shadow, after, stay, whole_day
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from caretally.facts.codes import Coding
     from caretally.facts.time_entry import TimeEntry
     from caretally.rules.context import AttributedEntry, Case
 
@@ -189,12 +190,8 @@ class _Ledger:
         for entry in self.case.facts.entries:
             if entry.interval is None or not happened(entry):
                 continue
-            days = self._dates(entry)
-            found += [
-                (entry.interval, coding.code)
-                for coding in entry.procedure_codes
-                if any(codes.contains(coding, day) for day in days)
-            ]
+            separate = [coding for coding in entry.procedure_codes if self._billed_separately(entry, coding)]
+            found += [(entry.interval, coding.code) for coding in separate]
         return found
 
     # -- judging -------------------------------------------------------------------------------------------
@@ -245,7 +242,7 @@ class _Ledger:
         for coding in piece.entry.procedure_codes:
             if self._own_code(coding.code, piece.programme):
                 continue
-            if any(codes.contains(coding, day) for day in self._dates(piece.entry)):
+            if self._billed_separately(piece.entry, coding):
                 piece.marks.setdefault(Exclusion.SEPARATE_CODE, coding.code)
             elif coding.code not in case.context.tables.own_codes():
                 self.other_codes.add(f"{piece.entry.reference} {coding.code}")
@@ -254,6 +251,10 @@ class _Ledger:
             linked = piece.entry.reference in line.encounters and not self._own_code(line.code.code, piece.programme)
             if linked and codes.contains(line.code, line.service_date):
                 piece.marks.setdefault(Exclusion.SEPARATE_CODE, line.code.code)
+
+    def _billed_separately(self, entry: TimeEntry, coding: Coding) -> bool:
+        codes = self.case.context.terminology.set("separately-billed")
+        return any(codes.contains(coding, day) for day in self._dates(entry))
 
     def _dates(self, entry: TimeEntry) -> tuple[date, date]:
         """Return the first and the last local date of an entry: a service over midnight is one, and so is its code."""

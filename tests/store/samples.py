@@ -1,14 +1,17 @@
-"""What the tests of the audit ledger write into a store."""
+"""What tests write into a store: a decision and an intent, with the fields that a test cares about."""
 
 from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
 
 from caretally.store import decisions, outbox
 
 AT = "2025-02-04T10:00:00Z"
 
 
-def decision(name: str, why: str = "looked at") -> decisions.DecisionRecord:
-    return decisions.DecisionRecord(
+def decision(name: str, **changed: Any) -> decisions.DecisionRecord:
+    made = decisions.DecisionRecord(
         id=name,
         kind="hold",
         patient="Patient/a",
@@ -17,13 +20,14 @@ def decision(name: str, why: str = "looked at") -> decisions.DecisionRecord:
         resource=None,
         who="R. Example",
         at=AT,
-        why=why,
+        why="looked at",
         document={"note": 'ä \u0001 " \\'},
     )
+    return replace(made, **changed)
 
 
-def intent(name: str) -> outbox.Intent:
-    return outbox.Intent(
+def intent(name: str, **changed: Any) -> outbox.Intent:
+    made = outbox.Intent(
         id=name,
         idempotency_key="k" + name,
         run_id="r1",
@@ -35,3 +39,4 @@ def intent(name: str) -> outbox.Intent:
         created_at=AT,
         document={"writes": []},
     )
+    return replace(made, **changed)
