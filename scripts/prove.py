@@ -4,7 +4,8 @@
 
 Each property is tried on 100 000 examples (CARETALLY_PROVE_EXAMPLES: another number). A test that goes through cases of
 its own says how many with ``record_property("cases", n)``. With arguments that choose some proofs, only their rows are
-written anew: each row says when and at which commit it was proved. Nothing is written when a proof fails.
+written anew: each row says when and at which commit it was proved. A proof that fails loses its row, whatever it once
+held, and the others keep what they took hours to earn; the exit code is then pytest's.
 """
 
 from __future__ import annotations
@@ -20,7 +21,11 @@ import tomllib
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 ROOT = Path(__file__).resolve().parents[1]
 REPORT = ROOT / "docs" / "proof.md"
@@ -89,17 +94,31 @@ def examples(report: ET.Element) -> dict[str, int]:
 
 
 def proofs(report: ET.Element) -> list[Proof]:
-    """Every test of the report, in its order; skipped ones prove nothing and are left to the summary."""
+    """Every test of the report that held, in its order; skipped ones prove nothing and are left to the summary."""
     tried = examples(report)
     found = []
     for case in report.iter("testcase"):
-        if case.find("skipped") is not None:
+        if any(case.find(end) is not None for end in ("skipped", "failure", "error")):
             continue
-        name = f"{case.get('classname')}.{case.get('name')}"
+        name = name_of(case)
         stated = [p.get("value", "") for p in case.iter("property") if p.get("name") == "cases"]
         cases = int(stated[0]) if stated else tried.get(name)
         found.append(Proof(name=name.removeprefix("tests."), cases=cases, seconds=round(float(case.get("time", "0")))))
     return found
+
+
+def failed(report: ET.Element) -> set[str]:
+    """The names, as in a row, of the tests that failed or broke."""
+    return {
+        name_of(case).removeprefix("tests.")
+        for case in report.iter("testcase")
+        if case.find("failure") is not None or case.find("error") is not None
+    }
+
+
+def name_of(case: ET.Element) -> str:
+    """A test's dotted name."""
+    return f"{case.get('classname')}.{case.get('name')}"
 
 
 def commit() -> str:
@@ -134,10 +153,10 @@ def rows_of(text: str) -> list[Proof]:
     ]
 
 
-def merged(earlier: list[Proof], found: list[Proof]) -> list[Proof]:
-    """Put new rows in the place of those of the same name; the others stay."""
+def merged(earlier: list[Proof], found: list[Proof], lost: Collection[str] = ()) -> list[Proof]:
+    """Put new rows in the place of those of the same name and leave out the lost ones; the others stay."""
     now, of = f"{datetime.now(UTC):%Y-%m-%d}", commit() or "unknown"
-    rows = {proof.name: proof for proof in earlier}
+    rows = {proof.name: proof for proof in earlier if proof.name not in lost}
     rows |= {proof.name: replace(proof, date=now, commit=of) for proof in found}
     return [rows[name] for name in sorted(rows)]
 
@@ -192,13 +211,16 @@ def page(found: list[Proof]) -> str:
 def main() -> int:
     """Runs the proofs, writes the page, and returns pytest's exit code."""
     code, report = run_proofs(sys.argv[1:])
-    if code != 0 or report is None:
-        print(f"prove: not everything held (pytest exit {code}); {REPORT} is left as it was", file=sys.stderr)
+    if report is None:
+        print(f"prove: pytest wrote no report (exit {code}); {REPORT} is left as it was", file=sys.stderr)
         return code or 1
     earlier = rows_of(REPORT.read_text(encoding="utf-8")) if REPORT.is_file() else []
-    REPORT.write_text(page(merged(earlier, proofs(report))), encoding="utf-8")
+    lost = failed(report)
+    REPORT.write_text(page(merged(earlier, proofs(report), lost)), encoding="utf-8")
     print(f"wrote {REPORT}")
-    return 0
+    for name in sorted(lost):
+        print(f"prove: did not hold, and has no row any more: {name}", file=sys.stderr)
+    return code
 
 
 if __name__ == "__main__":
