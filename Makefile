@@ -1,5 +1,6 @@
 # make demo    the program on the practice that it ships with
 # make test    everything that must hold: style, types, layers, tests, also against a real FHIR server
+# make types, make tests   two parts of it
 # make prove   the long proofs; their figures go to docs/proof.md
 # make profiles  profiles/resources from profiles/input and mappings/, and the pages of the contract
 # make bench   measurements
@@ -10,7 +11,7 @@ BIN := .venv/bin
 # The tests start the program hundreds of times: what is compiled is kept, whatever the caller's shell says.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test prove profiles bench lock clean
+.PHONY: demo test types tests prove profiles bench lock clean
 
 demo:
 	@scripts/bootstrap
@@ -20,9 +21,15 @@ test:
 	scripts/bootstrap --test
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
+	$(BIN)/lint-imports
+	# The types are checked, on one core, while the tests begin: both must hold, and both are told.
+	@$(MAKE) --no-print-directory --keep-going -j2 types tests
+
+types:
 	$(BIN)/mypy
 	$(BIN)/mypy --explicit-package-bases tests scripts/prove.py scripts/make_profiles.py scripts/made_resources.py scripts/make_contract.py scripts/contract_parts.py docker/hapi/hapi.py docker/synthea/synthea.py
-	$(BIN)/lint-imports
+
+tests:
 	$(BIN)/pytest -n auto
 
 prove:

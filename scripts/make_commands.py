@@ -7,9 +7,17 @@ python scripts/make_commands.py [FILE]
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
+
+# Read when typer is imported: the pages are 100 columns wide, whatever the terminal is.
+os.environ |= {"COLUMNS": "100", "TERMINAL_WIDTH": "100"}
+for name in [name for name in os.environ if name.startswith("CARETALLY_")]:
+    del os.environ[name]
+
+from caretally.cli.application import application  # noqa: E402
 
 COMMANDS = (
     (),
@@ -73,15 +81,14 @@ also the log lines of a run that nobody watches (one JSON object a line).
 
 def help_of(words: tuple[str, ...]) -> str:
     """Return the help text of a command, 100 columns wide at most."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("CARETALLY_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "caretally", *words, "--help"],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**clean, "COLUMNS": "100", "TERMINAL_WIDTH": "100"},
-    )
-    return done.stdout.strip()
+    told = StringIO()
+    try:
+        with redirect_stdout(told):
+            application([*words, "--help"], prog_name="caretally")
+    except SystemExit as end:
+        if end.code:
+            raise
+    return told.getvalue().strip()
 
 
 def document() -> str:

@@ -42,6 +42,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             path = nodeid.partition("::")[0]
             return "live" if path.startswith("tests/live/") else path
 
+    # The order is that of the collection (tests/live/conftest.py puts the longest share first), not "most tests first":
+    # the files with the most tests are the quick ones.
+    config.option.loadscopereorder = False
     return FilesAndOneServer(config, log)
 
 

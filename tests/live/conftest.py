@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -30,12 +31,16 @@ def needs_server(item: pytest.Item) -> bool:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         if needs_server(item):
             item.add_marker("live")
-    # Last, so that the server starts while the others run.
-    items.sort(key=lambda item: item.get_closest_marker("live") is not None)
+    if hasattr(config, "workerinput"):
+        # First, because they are the longest share that stays on one worker: begun late, it would be the tail of it all.
+        items.sort(key=lambda item: not item.path.is_relative_to(Path(__file__).parent))
+    else:
+        # Last, so that the server starts while the others run.
+        items.sort(key=lambda item: item.get_closest_marker("live") is not None)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
