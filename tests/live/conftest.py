@@ -36,7 +36,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if needs_server(item):
             item.add_marker("live")
     if hasattr(config, "workerinput"):
-        # First, because they are the longest share that stays on one worker: begun late, it would be the tail of it all.
+        # First, for they are the longest share that stays on one worker: begun late, it would be the tail of it all.
         items.sort(key=lambda item: not item.path.is_relative_to(Path(__file__).parent))
     else:
         # Last, so that the server starts while the others run.

@@ -20,6 +20,7 @@ OTHER_SETTINGS: dict[str, str | int | bool] = {
     "client_ids": "ALPHANUMERIC",
     "page_max": 3,
     "page_default": 2,
+    "export_file_max": 2,
     "search_reuse_ms": 60_000,
     "warm": False,
 }

@@ -30,6 +30,12 @@ class SyncingServer(SmallServer):
         self.gone_at: dict[str, datetime] = {}
         self.jobs: dict[str, dict[str, Any]] = {}
         self.polls_needed = 1
+        self.most_exported: int | None = None
+        """Of each type; the rest is left out without a word, as HAPI does with ``max_page_size``."""
+        self.honours_since = True
+        """Whether an export brings only what changed; HAPI's export of all patients brings everything."""
+        self.counts = True
+        """Whether ``_summary=count`` is answered with a total."""
         self.started = 0
         super().__init__(resources, page=page)
         self.now = START
@@ -76,6 +82,12 @@ class SyncingServer(SmallServer):
         self.requests.append(request)
         return next((refusal for fault in self.faults if (refusal := fault(request)) is not None), None)
 
+    def search(self, kind: str, parameters: list[tuple[str, str]]) -> httpx.Response:
+        if ("_summary", "count") not in parameters or not self.counts:
+            return super().search(kind, parameters)
+        total = len(self.matching_all(kind, [one for one in parameters if one[0] != "_summary"]))
+        return answer(200, {"resourceType": "Bundle", "type": "searchset", "total": total})
+
     def matches(self, one: dict[str, Any], kind: str, name: str, values: list[str]) -> bool:
         if name == "_lastUpdated":
             changed = self.changed[f"{kind}/{one['id']}"].replace(microsecond=0)
@@ -120,7 +132,9 @@ class SyncingServer(SmallServer):
             job["files"] = {}
             for kind in job["types"]:
                 rows = [one for key, one in self.held.items() if key.startswith(f"{kind}/")]
-                rows = [one for one in rows if since is None or self.changed[f"{kind}/{one['id']}"] >= since]
+                if since is not None and self.honours_since:
+                    rows = [one for one in rows if self.changed[f"{kind}/{one['id']}"] >= since]
+                rows = rows[: self.most_exported]
                 if rows and kind not in {"Practitioner", "PractitionerRole", "Organization", "Location"}:
                     job["files"][f"{kind}.ndjson"] = rows
             gone = [key for key, when in self.gone_at.items() if since is not None and when >= since]

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import orjson
 import pytest
 from tests.sync.practices import golden, together
 from tests.sync.small_server import answer, outcome
@@ -241,6 +242,84 @@ def test_a_line_that_is_no_resource_is_counted_among_the_refused(
     report = sync(small, tmp_path, run_values, by="export")
     assert report.months[0].issues["error", "unreadable-line"] == 1
     assert decided(report) == (4, 0)
+
+
+def issues_of(folder: Path, code: str) -> list[tuple[str, str]]:
+    rows = (orjson.loads(line) for line in (folder / "issues.ndjson").read_bytes().splitlines())
+    return sorted((row["resource"], row["found"]) for row in rows if row["code"] == code)
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_what_a_server_leaves_out_of_an_export_without_a_word_is_read_by_search(
+    small: SyncingServer, tmp_path: Path, run_values: Values, most: int
+) -> None:
+    """As HAPI does where ``max_page_size`` is set: so many of each type, and neither error file nor count."""
+    wanted = sync(small, tmp_path / "wanted", run_values, by="search")
+    small.most_exported = most
+    report = sync(small, tmp_path / "out", run_values, by="export")
+    assert (report.mode, report.gaps) == ("export", 0)
+    assert report.held == wanted.held
+    assert answers(tmp_path / "out") == answers(tmp_path / "wanted")
+    short = dict(issues_of(tmp_path / "out", "export-short"))
+    assert short["Patient"] == f"the export brought {most} of 4; the type was read by search instead"
+    assert short.keys() >= {"Patient", "Encounter", "Condition"}
+
+
+@pytest.mark.parametrize("honours_since", [True, False])
+def test_changes_that_an_export_leaves_out_are_read_by_search(
+    small: SyncingServer, tmp_path: Path, run_values: Values, honours_since: bool
+) -> None:
+    small.honours_since = honours_since
+    for folder in ("wanted", "out"):
+        sync(small, tmp_path / folder, run_values, by="export")
+    small.now += timedelta(hours=1)
+    timed = [one for one in small.held.values() if one["resourceType"] == "Encounter" and "length" in one]
+    for one in timed[1:]:
+        small.keep({**one, "length": {**one["length"], "value": 1}})
+    small.now += timedelta(hours=1)
+    sync(small, tmp_path / "wanted", run_values, by="export")
+    small.most_exported = 1
+    report = sync(small, tmp_path / "out", run_values, by="export")
+    assert report.mode == "export-changes"
+    (short,) = issues_of(tmp_path / "out", "export-short")
+    brought = 1 if honours_since else 0  # the first one, which did not change
+    assert short == (
+        "Encounter",
+        f"the export brought {brought} of {len(timed) - 1}; the type was read by search instead",
+    )
+    assert answers(tmp_path / "out") == answers(tmp_path / "wanted")
+
+
+def test_a_whole_export_is_counted_and_nothing_is_read_twice(
+    small: SyncingServer, tmp_path: Path, run_values: Values
+) -> None:
+    sync(small, tmp_path, run_values, by="export")
+    assert issues_of(tmp_path, "export-short") == []
+    assert issues_of(tmp_path, "export-not-counted") == []
+    assert not [one for one in small.asked() if one.startswith("/Encounter?patient")]
+
+
+def test_where_a_server_does_not_count_this_is_said(small: SyncingServer, tmp_path: Path, run_values: Values) -> None:
+    small.counts = False
+    assert decided(sync(small, tmp_path, run_values, by="export")) == (4, 0)
+    assert {"Patient", "Encounter"} <= {name for name, _ in issues_of(tmp_path, "export-not-counted")}
+
+
+def test_what_is_written_while_an_export_runs_does_not_make_it_short(
+    small: SyncingServer, tmp_path: Path, run_values: Values
+) -> None:
+    added: list[dict[str, Any]] = []
+
+    def meanwhile(request: httpx.Request) -> None:
+        if request.url.path.endswith("/Encounter.ndjson") and not added:
+            entry = next(one for one in small.held.values() if one["resourceType"] == "Encounter" and "length" in one)
+            added.append({**entry, "id": "meanwhile"})
+            small.keep(added[0])
+
+    small.faults.append(meanwhile)
+    sync(small, tmp_path, run_values, by="export")
+    assert added
+    assert issues_of(tmp_path, "export-short") == []
 
 
 def test_a_server_that_does_not_take_the_end_fails_no_run(

@@ -21,7 +21,7 @@ from caretally.store import schema
 from caretally.store.runs import Gap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection, Table
 
@@ -515,6 +515,14 @@ def count_by_type(store: Store, mirror_id: str) -> dict[str, int]:
     )
     with store.reading() as connection:
         return {str(kind): int(number) for kind, number in connection.execute(query)}
+
+
+def seen(store: Store, mirror: Mirror) -> Iterator[tuple[str, bytes]]:
+    """Give type and body of what the present reading brought, one after the other."""
+    query = select(_r.c.resource_type, _r.c.body).where(_r.c.mirror_id == mirror.id, _r.c.seen == mirror.generation)
+    with store.reading() as connection:
+        for kind, body in connection.execution_options(yield_per=_CHUNK).execute(query):
+            yield str(kind), bytes(body)
 
 
 def stage(store: Store, mirror_id: str, *, pull_id: str, origin: str, first_ordinal: int) -> int:

@@ -174,7 +174,7 @@ class _Reading:
             mirror=self.mirror,
         )
         if self.mirror.by_export:
-            refresh.around()
+            refresh.around(overlap=self._overlap, group=run.configuration.server.export_group)
         else:
             refresh.read()
         result = refresh.result()
@@ -202,7 +202,7 @@ class _Reading:
         mode, since = self._mode(found, now)
         server_time = self.server.time()
         self.requests += 1
-        overlap = timedelta(seconds=run.configuration.sync.overlap_seconds)
+        overlap = self._overlap
         began = server_time - overlap if server_time is not None else now - overlap - CLOCK_DOUBT
         fresh = Mirror(
             id=uuid4().hex if found is None else found.id,
@@ -278,11 +278,15 @@ class _Reading:
             mirror=self.mirror,
             folder=self.folder / self.mirror.generation,
             wait_seconds=run.configuration.server.export_wait_seconds,
-            overlap=timedelta(seconds=run.configuration.sync.overlap_seconds),
+            overlap=self._overlap,
         )
         reading.read()
         self.requests += reading.requests
         self.mirror = reading.mirror
+
+    @property
+    def _overlap(self) -> timedelta:
+        return timedelta(seconds=self.request.run.configuration.sync.overlap_seconds)
 
     def _pull_request(self) -> PullRequest:
         run = self.request.run

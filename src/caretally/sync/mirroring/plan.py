@@ -39,6 +39,8 @@ ACTIVITY_SETS = ("activities-counted", "activities-not-counted")
 PROGRAMME_MAP, CONSENT_SET = "programme", "consent-category"
 FIND, PEOPLE, FACTS, CHANGES, PRACTICE = "find", "people", "facts", "changes", "practice"
 PRICES = "prices"
+COUNTED = "counted"
+"""Stands in the store when an export was held against the server's counts; has nothing to read itself."""
 PRICE_TYPE = "ChargeItemDefinition"
 
 IN_MONTH = "{month}"
@@ -144,6 +146,10 @@ class Plan:
         """Plan the ids of those who link to a few patients."""
         asked = [("link", ",".join(patients)), ("_elements", "id")]
         return {"variants": [asked], "patients": list(patients), "only_people": True}
+
+    def everybody(self) -> dict[str, Any]:
+        """Plan the ids of all patients, where an export of everybody did not bring them all."""
+        return {"variants": [[("_elements", "id")], []], "only_people": True}
 
     def facts(self, patients: Sequence[str], types: Iterable[str] | None = None) -> list[Planned]:
         """Plan everything about some patients, type by type."""

@@ -14,7 +14,19 @@ from caretally.facts.issue import Issue
 from caretally.fhir.errors import UnsupportedServerError
 from caretally.store import mirror as mirrors
 from caretally.sync.failpoints import failpoint
-from caretally.sync.mirroring.plan import CHANGES, FACTS, FIND, PEOPLE, PRACTICE, PRACTICE_TYPES, PRICES, Plan, chunks
+from caretally.sync.mirroring.export_counts import NOT_COUNTED, ExportCounts
+from caretally.sync.mirroring.plan import (
+    CHANGES,
+    COUNTED,
+    FACTS,
+    FIND,
+    PEOPLE,
+    PRACTICE,
+    PRACTICE_TYPES,
+    PRICES,
+    Plan,
+    chunks,
+)
 from caretally.sync.mirroring.slice_reader import SliceReader
 from caretally.sync.pulling import PullResult
 from caretally.sync.resources import reference_text
@@ -22,6 +34,7 @@ from caretally.sync.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import timedelta
 
     from caretally.facts.calendar import ServiceMonth
     from caretally.facts.codes import Terminology
@@ -29,6 +42,7 @@ if TYPE_CHECKING:
     from caretally.fhir.server import FhirServer
     from caretally.store.mirror import Mirror, Notes
     from caretally.store.opening import Store
+    from caretally.sync.mirroring.plan import Planned
     from caretally.sync.pulling import PullRequest
 
 ROUNDS = 4
@@ -90,15 +104,49 @@ class Refresh:
         self.requests += self._reader.requests
         failpoint("mirror:read")
 
-    def around(self) -> None:
-        """Read what an export did not bring: linked records, and the practice.
+    def around(self, *, overlap: timedelta, group: str | None = None) -> None:
+        """Read what an export did not bring: what the server counts beyond it, linked records, the practice.
+
+        Args:
+            overlap: how much earlier than the kick-off `mirror.server_began_at` is.
+            group: id of the Group that was exported; None: everybody.
 
         Raises:
             SourceError, IncompletePullError: see `read`.
         """
+        if not self._planned(COUNTED):
+            self._plan_what_was_left_out(overlap, group)
+        self._run(PEOPLE)
         self.people()
         self.practice()
         self.requests += self._reader.requests
+
+    def _plan_what_was_left_out(self, overlap: timedelta, group: str | None) -> None:
+        """Plan to read by search what an export had to bring and did not; see `export_counts`."""
+        members = None if group is None else self._members_if_told(group)
+        if members:
+            # Each member is asked for by name where the export did not bring it.
+            mirrors.keep(self.store, self.mirror, mirrors.Taken(people=members))
+        asked = sorted(mirrors.people(self.store, self.mirror) - set(mirrors.people_to_ask(self.store, self.mirror)))
+        counts = ExportCounts(
+            plan=self._plan, mirror=self.mirror, overlap=overlap, members=None if group is None else asked
+        )
+        refused = [one for one in mirrors.notes(self.store, self.mirror.id).issues if one.code in REFUSALS]
+        short, issues = counts.short(mirrors.seen(self.store, self.mirror), refused)
+        self.requests += counts.requests
+        mirrors.note(self.store, self.mirror.id, issues=issues)
+        planned: dict[str, list[Planned]] = {COUNTED: [("", {})], FACTS: self._plan.facts(asked, short)}
+        planned[PEOPLE] = [("Patient", self._plan.everybody())] if "Patient" in short else []
+        mirrors.plan_for(self.store, self.mirror.id, planned)
+
+    def _members_if_told(self, group: str) -> set[str]:
+        """Return the members of the Group that was exported; none where the server does not show it."""
+        self.requests += 1
+        try:
+            found = self.server.read("Group", group)
+        except NOT_COUNTED:
+            return set()
+        return set() if found is None or found.resource is None else _members_of(found.resource)
 
     def people(self) -> None:
         """Read the records of everybody who was found, of those whom they link to, and everything about them."""
@@ -166,7 +214,7 @@ class Refresh:
             group = self.server.read("Group", name.partition("/")[2])
             if group is None or group.resource is None:
                 raise SourceError(f"the server has no {name}; --group wants the id of a Group resource on it")
-            found |= {key for key in reference_text(group.resource, "member.entity") if key.startswith("Patient/")}
+            found |= _members_of(group.resource)
         return found
 
     def _types_offered(self) -> dict[str, ResourceType]:
@@ -235,6 +283,10 @@ class Refresh:
             place, _, what = remark.partition(": ")
             rows.append(Issue(place, "", "server-remark", f"{count} times {what}", "resources only", "information"))
         return rows
+
+
+def _members_of(group: dict[str, Any]) -> set[str]:
+    return {key for key in reference_text(group, "member.entity") if key.startswith("Patient/")}
 
 
 def _strangers(noted: Notes) -> list[Issue]:
