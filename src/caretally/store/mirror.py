@@ -517,6 +517,17 @@ def count_by_type(store: Store, mirror_id: str) -> dict[str, int]:
         return {str(kind): int(number) for kind, number in connection.execute(query)}
 
 
+def count_seen(store: Store, mirror: Mirror) -> dict[str, int]:
+    """Count what the present reading brought, by resource type."""
+    query = (
+        select(_r.c.resource_type, func.count())
+        .where(_r.c.mirror_id == mirror.id, _r.c.seen == mirror.generation)
+        .group_by(_r.c.resource_type)
+    )
+    with store.reading() as connection:
+        return {str(kind): int(number) for kind, number in connection.execute(query)}
+
+
 def seen(store: Store, mirror: Mirror) -> Iterator[tuple[str, bytes]]:
     """Give type and body of what the present reading brought, one after the other."""
     query = select(_r.c.resource_type, _r.c.body).where(_r.c.mirror_id == mirror.id, _r.c.seen == mirror.generation)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from caretally.facts.issue import Issue
 from caretally.fhir.errors import BadRequestError, ForbiddenError, NotFoundError, UnprocessableError
 from caretally.fhir.searching import WarningKind
+from caretally.store import mirror as mirrors
 from caretally.sync.mirroring.plan import LINKS_AT_ONCE, chunks
 from caretally.sync.resources import read_body
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from caretally.store.mirror import Mirror
+    from caretally.store.opening import Store
     from caretally.sync.mirroring.plan import Parameters, Plan
 
 NOT_COUNTED = (BadRequestError, ForbiddenError, NotFoundError, UnprocessableError)
@@ -51,19 +53,17 @@ class ExportCounts:
         """Return the types that an export brings."""
         return [name for name, kind in self.plan.types.items() if kind.patient_search is not None]
 
-    def short(self, brought: Iterable[tuple[str, bytes]], refused: Iterable[Issue]) -> tuple[list[str], list[Issue]]:
+    def short(self, store: Store, refused: Iterable[Issue]) -> tuple[list[str], list[Issue]]:
         """Tell of which types the export brought less than it had to, and say so.
 
         Args:
-            brought: type and body of what was kept of the export.
+            store: with what was kept of the export.
             refused: issue rows of what came and was not kept.
 
         Raises:
             SourceError: the server cannot be asked at all.
         """
-        # A server that ignores _since brings what did not change, which must not stand for what did.
-        since = self.mirror.held_up_to if self.mirror.incremental else None
-        came = Counter(kind for kind, body in brought if since is None or _changed_since(body, since))
+        came = self._brought(store)
         came.update(issue.resource.partition("/")[0] for issue in refused)
         short: list[str] = []
         issues: list[Issue] = []
@@ -81,6 +81,13 @@ class ExportCounts:
                 wanted = "a whole export: ask the administrator what limits it (HAPI: max_page_size)"
                 issues.append(Issue(name, "", "export-short", found, wanted, "warning"))
         return short, issues
+
+    def _brought(self, store: Store) -> Counter[str]:
+        since = self.mirror.held_up_to
+        if not self.mirror.incremental or since is None:
+            return Counter(mirrors.count_seen(store, self.mirror))
+        # A server that ignores _since brings what did not change, which must not stand for what did.
+        return Counter(kind for kind, body in mirrors.seen(store, self.mirror) if _changed_since(body, since))
 
     def _counted(self, name: str) -> int | None:
         """Count a type on the server; None: it does not tell."""

@@ -132,7 +132,7 @@ class Refresh:
             plan=self._plan, mirror=self.mirror, overlap=overlap, members=None if group is None else asked
         )
         refused = [one for one in mirrors.notes(self.store, self.mirror.id).issues if one.code in REFUSALS]
-        short, issues = counts.short(mirrors.seen(self.store, self.mirror), refused)
+        short, issues = counts.short(self.store, refused)
         self.requests += counts.requests
         mirrors.note(self.store, self.mirror.id, issues=issues)
         planned: dict[str, list[Planned]] = {COUNTED: [("", {})], FACTS: self._plan.facts(asked, short)}
