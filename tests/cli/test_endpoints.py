@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from caretally.cli.endpoints import endpoints, server_settings
+from caretally.cli.endpoints import endpoints
+from caretally.cli.servers import server_settings
 from caretally.errors import ConfigurationError
 from caretally.fhir import BasicAuthentication, BearerAuthentication, NoAuthentication
 from caretally.sync.sinks.folder import FolderSink

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from caretally.cli import endpoints
+from caretally.cli import servers
 from caretally.store import StoreBinding, open_store
 from caretally.store.locking import store_lock
 from caretally.store.upgrading import HEAD
@@ -30,7 +30,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> SmallServer:
     """A server that has refused the claim of one patient."""
     resources = [json.loads(line) for file in sorted(DEMO.glob("*.ndjson")) for line in file.read_text().splitlines()]
     held = SmallServer(resources, page=100)
-    monkeypatch.setattr(endpoints, "FhirServer", lambda _settings: held.server())
+    monkeypatch.setattr(servers, "FhirServer", lambda _settings: held.server())
 
     def refuse(request: httpx.Request) -> httpx.Response | None:
         concerned = b'"Patient/demo-ash"' in request.content and not request.url.path.endswith("_search")

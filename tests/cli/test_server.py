@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from caretally.cli import endpoints
+from caretally.cli import servers
 from tests.cli.conftest import CONFIG
 from tests.cli.running import DEMO, inside
 from tests.sync.small_server import BASE, SmallServer, outcome
@@ -22,7 +22,7 @@ MONTH = ("--month", "2025-02", "--config", CONFIG)
 def server(monkeypatch: pytest.MonkeyPatch) -> SmallServer:
     resources = [json.loads(line) for file in sorted(DEMO.glob("*.ndjson")) for line in file.read_text().splitlines()]
     held = SmallServer(resources, page=100)
-    monkeypatch.setattr(endpoints, "FhirServer", lambda _settings: held.server())
+    monkeypatch.setattr(servers, "FhirServer", lambda _settings: held.server())
     return held
 
 

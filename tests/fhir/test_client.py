@@ -16,7 +16,7 @@ from tests.cli.running import inside as run
 from tests.fhir.support import TOKEN
 from tests.fhir.tls_server import ConnectProxy, TlsServer
 
-from caretally.cli.endpoints import server_settings
+from caretally.cli.servers import server_settings
 from caretally.errors import ConfigurationError
 from caretally.fhir import FhirServer, ServerSettings
 from caretally.fhir import errors as e

@@ -97,7 +97,8 @@ def practice(practice_database: str) -> Iterator[str]:
     It keeps its data in PostgreSQL, as servers in use do; the other servers of the tests keep theirs in memory.
     """
     url = practice_database.replace("postgresql+psycopg://caretally@", "jdbc:postgresql://")
-    server = HapiServer(page_default=50, db_url=url, db_user="caretally")
+    # Nothing is validated here: what a server warms up for that would cost more than it saves.
+    server = HapiServer(page_default=50, warm=False, db_url=url, db_user="caretally")
     try:
         base = base_url_of(server)
         load(base, together(*(golden(name, f"s{n}-{name.lower()}-") for n in range(COPIES) for name in CASES)))
@@ -112,9 +113,10 @@ def hapi_factory() -> Iterator[HapiFactory]:
     servers: dict[frozenset[tuple[str, str | int | bool]], HapiServer] = {}
 
     def server(**options: str | int | bool) -> str:
-        key = frozenset(options.items())
+        settings = {"warm": False, **options}
+        key = frozenset(settings.items())
         if key not in servers:
-            servers[key] = HapiServer(**options)
+            servers[key] = HapiServer(**settings)
         return base_url_of(servers[key])
 
     try:

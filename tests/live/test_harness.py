@@ -22,7 +22,6 @@ OTHER_SETTINGS: dict[str, str | int | bool] = {
     "page_default": 2,
     "export_file_max": 2,
     "search_reuse_ms": 60_000,
-    "warm": False,
 }
 ICD10 = "http://hl7.org/fhir/sid/icd-10-cm"
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
 from caretally.billing import OnFile
 from caretally.billing.identity import ACCOUNT_NUMBER, identity_of
 from caretally.store import runs, staging, temporary_store
 from caretally.sync.resources import read_body
-from caretally.sync.sinks.folder import own_key
-from caretally.sync.sinks.server import ServerSink
+from caretally.sync.sinks.folder import FolderSink, own_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from caretally.billing import ClaimIdentity
     from caretally.store.staging import StagedResource
+    from caretally.sync.sinks.server import ServerSink
     from caretally.sync.writes import Sink
 
 
@@ -95,13 +95,14 @@ def patients_of(sink: Sink, names: Iterable[str]) -> list[str]:
     Raises:
         SourceError: the server cannot be asked.
     """
-    if not isinstance(sink, ServerSink):
+    if isinstance(sink, FolderSink):
         return []
+    server = cast("ServerSink", sink).server
     found: dict[str, None] = {}
     for name in dict.fromkeys(names):
         bare = name.strip().removeprefix("Claim/")
         for parameters in ([("identifier", f"{ACCOUNT_NUMBER}|{bare}")], [("_id", bare)]):
-            for page in sink.server.search("Claim", parameters, exact=True, fresh=True):
+            for page in server.search("Claim", parameters, exact=True, fresh=True):
                 for resource in page.resources:
                     patient = (resource.get("patient") or {}).get("reference")
                     if isinstance(patient, str):

@@ -26,7 +26,6 @@ from caretally.sync.report import FailedWrite, RunReport
 from caretally.sync.request import instant_of
 from caretally.sync.responding import keep_response, responses
 from caretally.sync.sinks.folder import FolderSink
-from caretally.sync.sinks.server import ServerSink
 from caretally.sync.unchanged import Unchanged
 from caretally.tables import attestations, sites
 
@@ -104,9 +103,8 @@ class MonthRun:
                 self._end("failed")
             raise
         report.issues = runs.count_issues(self.store, report.run_id)
-        if isinstance(request.sink, ServerSink):
-            self._tell_way(request.sink)  # it may have found out more
-        report.requests += request.sink.requests if isinstance(request.sink, ServerSink) else 0
+        self._tell_way()  # it may have found out more
+        report.requests += 0 if request.sink is None else request.sink.requests
         self._end("done" if report.error() is None else "incomplete")
         if request.write and isinstance(request.sink, FolderSink):
             request.sink.publish_report(report.to_json())
@@ -115,8 +113,7 @@ class MonthRun:
     def _all_steps(self) -> None:
         request = self.request
         runs.forget_pulls(self.store)
-        if isinstance(request.sink, ServerSink):
-            self._tell_way(request.sink)
+        self._tell_way()
         if request.write and request.sink is not None:
             with self._timed("recover"):
                 self.report.recovered = finish_open_intents(self.store, request.sink, self._now)
@@ -134,9 +131,10 @@ class MonthRun:
             self._publishing().publish(practice, self.chosen - self.undecided)
         runs.forget_pulls(self.store)
 
-    def _tell_way(self, sink: ServerSink) -> None:
-        way = sink.way()
-        self.report.write_strategy = {"strategy": way.strategy.value, "reason": way.reason}
+    def _tell_way(self) -> None:
+        way = None if self.request.sink is None else self.request.sink.way()
+        if way is not None:
+            self.report.write_strategy = {"strategy": way.strategy.value, "reason": way.reason}
 
     def _pull(self) -> PullResult:
         pulled = PullStep(

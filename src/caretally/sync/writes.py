@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from caretally.billing import Change, ChangeSet
     from caretally.store.outbox import IntentState
     from caretally.store.staging import StagingWriter
+    from caretally.sync.sinks.way import Way
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +119,13 @@ class Sink(Protocol):
     @property
     def keeps_versions(self) -> bool:
         """Whether what is on file has versions that guard a change."""
+
+    @property
+    def requests(self) -> int:
+        """How many requests were made so far."""
+
+    def way(self) -> Way | None:
+        """Say how a server is written to, which may be found out only by writing; None for a folder."""
 
     def check(self) -> None:
         """Refuse a sink that cannot be written at all; raises WriteError or UsageError."""

@@ -58,6 +58,14 @@ class FolderSink:
         """Return whether what is on file has versions that guard a change: the lock does here."""
         return False
 
+    @property
+    def requests(self) -> int:
+        """Return 0: there is nobody to ask."""
+        return 0
+
+    def way(self) -> None:
+        """Return None: there is one way only."""
+
     def check(self) -> None:
         """Refuse what is no folder.
 
