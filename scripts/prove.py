@@ -122,21 +122,25 @@ def name_of(case: ET.Element) -> str:
 
 
 def commit() -> str:
-    """The commit that was proved, with a mark when files differ from it; empty outside a checkout."""
+    """The commit that was proved, with a mark when files differ from it; empty outside a checkout.
+
+    The page of proofs itself is no such file: the proof before this one wrote it.
+    """
+    described = _git("rev-parse", "--short=7", "HEAD")
+    page_of_proofs = REPORT.relative_to(ROOT)
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", f":(exclude){page_of_proofs}")
+    return f"{described}-dirty" if described and changed else described
+
+
+def _git(*words: str) -> str:
     try:
-        told = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--exclude=*"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        told = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         return ""
     return told.stdout.strip()
 
 
-ROW = re.compile(r"^\| (\S+) \| ([0-9,]*) \| ([0-9,]+) s \| (\S*) \| (\S*) \|$", re.MULTILINE)
+ROW = re.compile(r"^\| (\S[^|]*?) \| ([0-9,]*) \| ([0-9,]+) s \| (\S*) \| (\S*) \|$", re.MULTILINE)
 
 
 def rows_of(text: str) -> list[Proof]:

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 class TestProperties:
-    @pytest.mark.parametrize("other", ["a/b::c", 2])
+    @pytest.mark.parametrize("other", ["a/b::c", "some words", 2])
     @settings(max_examples=70, derandomize=True, database=None)
     @given(number=st.integers())
     def test_property(self, number, other):
@@ -57,12 +57,13 @@ def test_cases_are_read_from_a_real_report(tmp_path: Path) -> None:
     found = proofs(told)
     assert {proof.name: proof.cases for proof in found} == {
         "test_some.TestProperties.test_property[a/b::c]": 70,
+        "test_some.TestProperties.test_property[some words]": 70,
         "test_some.TestProperties.test_property[2]": 70,
         "test_some.test_enumerated": 12345,
         "test_some.test_plain": None,
     }
-    assert "| proofs | 4 |" in page(found)
-    assert "| cases | 12,485 |" in page(found)
+    assert "| proofs | 5 |" in page(found)
+    assert "| cases | 12,555 |" in page(found)
     again = merged(rows_of(page(merged([], found))), found[:1])
     assert [proof.name for proof in again] == sorted(proof.name for proof in found)
     assert rows_of(page(again)) == again
