@@ -264,6 +264,37 @@ def test_a_crash_at_any_place_changes_nothing_in_the_end(
     assert failpoints.failpoint is not crash
 
 
+def test_whoever_links_to_a_patient_is_read_too_when_the_reading_was_cut_off(
+    small: SyncingServer, tmp_path: Path, run_values: Values, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = {"other": {"reference": "Patient/g02-pat"}, "type": "seealso"}
+    small.keep({**small.held["Patient/g02-pat"], "id": "linking", "link": [link]})
+    condition = next(one for one in small.held.values() if one["resourceType"] == "Condition")
+    small.keep({**condition, "id": "of-linking", "subject": {"reference": "Patient/linking"}})
+    wanted = sync(small, tmp_path / "wanted", run_values, by="search")
+    assert wanted.held["Patient"] == 5
+    kept, cut_at, cuts = 0, 1, 0
+
+    def crash(name: str) -> None:
+        nonlocal kept
+        if name == "mirror:page-read":
+            kept += 1
+            if kept == cut_at:
+                raise CutError
+
+    monkeypatch.setattr(slice_reader, "failpoint", crash)
+    while cuts == cut_at - 1:  # after each page once, until there is none
+        kept, out = 0, tmp_path / f"cut-{cut_at}"
+        try:
+            sync(small, out, run_values, by="search")
+        except CutError:
+            cuts += 1
+            kept = -1_000_000
+            assert sync(small, out, run_values, by="search").held == wanted.held, f"cut after page {cut_at}"
+        cut_at += 1
+    assert cuts > 10
+
+
 def test_a_started_export_is_waited_for_and_not_started_again(
     small: SyncingServer, tmp_path: Path, run_values: Values, monkeypatch: pytest.MonkeyPatch
 ) -> None:

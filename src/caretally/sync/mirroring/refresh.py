@@ -116,7 +116,6 @@ class Refresh:
         """
         if not self._planned(COUNTED):
             self._plan_what_was_left_out(overlap, group)
-        self._run(PEOPLE)
         self.people()
         self.practice()
         self.requests += self._reader.requests
@@ -150,15 +149,14 @@ class Refresh:
 
     def people(self) -> None:
         """Read the records of everybody who was found, of those whom they link to, and everything about them."""
-        while True:
-            waiting = mirrors.people_to_ask(self.store, self.mirror)
+        # What a reading that was cut off had still to ask, or an export left out, may bring people too.
+        self._run(PEOPLE)
+        while waiting := mirrors.people_to_ask(self.store, self.mirror):
             for people in chunks(waiting, PEOPLE_AT_ONCE):
                 # Facts are planned with the people: what is asked for once is not asked for again.
                 planned = {PEOPLE: self._plan.people(people), FACTS: self._plan.facts(people)}
                 mirrors.plan_for(self.store, self.mirror.id, planned, people=people)
             self._run(PEOPLE)
-            if not waiting:
-                break
         self._run(FACTS)
 
     def practice(self) -> None:
