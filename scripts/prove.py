@@ -31,6 +31,9 @@ ROOT = Path(__file__).resolve().parents[1]
 REPORT = ROOT / "docs" / "proof.md"
 STATISTICS = "hypothesis-statistics-"  # the name under which hypothesis files its figures in a JUnit report
 
+FAILED = ("failure", "error")
+"""How JUnit names the ends of a test that did not hold."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
@@ -98,27 +101,33 @@ def proofs(report: ET.Element) -> list[Proof]:
     tried = examples(report)
     found = []
     for case in report.iter("testcase"):
-        if any(case.find(end) is not None for end in ("skipped", "failure", "error")):
+        if ended(case, "skipped", *FAILED):
             continue
-        name = name_of(case)
+        name = full_name(case)
         stated = [p.get("value", "") for p in case.iter("property") if p.get("name") == "cases"]
         cases = int(stated[0]) if stated else tried.get(name)
-        found.append(Proof(name=name.removeprefix("tests."), cases=cases, seconds=round(float(case.get("time", "0")))))
+        found.append(Proof(name=row_name(name), cases=cases, seconds=round(float(case.get("time", "0")))))
     return found
 
 
 def failed(report: ET.Element) -> set[str]:
     """The names, as in a row, of the tests that failed or broke."""
-    return {
-        name_of(case).removeprefix("tests.")
-        for case in report.iter("testcase")
-        if case.find("failure") is not None or case.find("error") is not None
-    }
+    return {row_name(full_name(case)) for case in report.iter("testcase") if ended(case, *FAILED)}
 
 
-def name_of(case: ET.Element) -> str:
+def ended(case: ET.Element, *ways: str) -> bool:
+    """Whether a test ended in one of some ways, as JUnit names them."""
+    return any(case.find(way) is not None for way in ways)
+
+
+def full_name(case: ET.Element) -> str:
     """A test's dotted name."""
     return f"{case.get('classname')}.{case.get('name')}"
+
+
+def row_name(name: str) -> str:
+    """The same as a row has it."""
+    return name.removeprefix("tests.")
 
 
 def commit() -> str:

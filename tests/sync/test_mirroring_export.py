@@ -6,12 +6,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx
-import orjson
 import pytest
 from tests.sync.practices import golden, together
 from tests.sync.small_server import answer, outcome
 from tests.sync.syncing_server import SyncingServer
-from tests.sync.test_run import answers
+from tests.sync.test_run import answers, lines
 from tests.sync.test_synchronizing import TIMED, CutError, Values, decided, late_minutes, sync
 
 from caretally.errors import IncompletePullError
@@ -245,8 +244,7 @@ def test_a_line_that_is_no_resource_is_counted_among_the_refused(
 
 
 def issues_of(folder: Path, code: str) -> list[tuple[str, str]]:
-    rows = (orjson.loads(line) for line in (folder / "issues.ndjson").read_bytes().splitlines())
-    return sorted((row["resource"], row["found"]) for row in rows if row["code"] == code)
+    return sorted((row["resource"], row["found"]) for row in lines(folder, "issues.ndjson") if row["code"] == code)
 
 
 @pytest.mark.parametrize("most", [1, 3])

@@ -57,7 +57,8 @@ def endpoints(
             # Who reads and writes folders need not wait until everything that speaks HTTP is loaded.
             from caretally.cli.servers import Servers  # noqa: PLC0415
 
-            servers = opened.enter_context(Servers.of(configuration, tables, source=source, to=to))
+            two = is_address(source) and to is not None and bare(source) != bare(to)
+            servers = Servers(configuration=configuration, tables=tables, two=two, opened=opened)
             read = servers.source(source) if read is None else read
             sink = sink if target is None else servers.sink(target)
         yield Endpoints(source=read, sink=sink)
@@ -66,6 +67,11 @@ def endpoints(
 def is_address(text: str) -> bool:
     """Whether a SOURCE is a web address rather than a folder."""
     return text.lower().startswith(_WEB)
+
+
+def bare(address: str) -> str:
+    """Return an address as it is compared with another."""
+    return address.rstrip("/")
 
 
 def _check_words(source: str, out: str | None, to: str | None, *, write: bool) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from caretally import __version__
+from caretally.cli.endpoints import bare
 from caretally.errors import ConfigurationError
 from caretally.fhir import (
     BasicAuthentication,
@@ -23,7 +23,8 @@ from caretally.sync.sinks.server import ServerSink
 from caretally.sync.sources.server import ServerSource
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection
+    from contextlib import ExitStack
 
     from caretally.fhir import AuthSettings
     from caretally.tables import Configuration, Tables
@@ -34,29 +35,17 @@ class Servers:
     """The servers of one command.
 
     Attributes:
+        configuration: for their settings and credentials.
+        tables: for terminology and resource types.
         two: the command names two, so that somebody must say whose the credentials are.
+        opened: closes their connections at the end.
     """
 
     configuration: Configuration
     tables: Tables
     two: bool
-    _opened: ExitStack
+    opened: ExitStack
     _servers: dict[str, FhirServer] = field(default_factory=dict)
-
-    @classmethod
-    @contextmanager
-    def of(cls, configuration: Configuration, tables: Tables, *, source: str, to: str | None) -> Iterator[Servers]:
-        """Give the servers of a command, and close their connections at the end.
-
-        Args:
-            configuration: for the servers' settings and credentials.
-            tables: for terminology and resource types.
-            source: address, or a folder.
-            to: address of the server that is written to.
-        """
-        two = "://" in source and to is not None and _bare(source) != _bare(to)
-        with ExitStack() as opened:
-            yield cls(configuration=configuration, tables=tables, two=two, _opened=opened)
 
     def source(self, address: str) -> ServerSource:
         """Read a server.
@@ -85,12 +74,8 @@ class Servers:
         types = [kind.name for kind in self.tables.resource_types]
         settings = server_settings(self.configuration, address, read_types=types, two_servers=self.two)
         if settings.base_url not in self._servers:
-            self._servers[settings.base_url] = self._opened.enter_context(FhirServer(settings))
+            self._servers[settings.base_url] = self.opened.enter_context(FhirServer(settings))
         return self._servers[settings.base_url]
-
-
-def _bare(address: str) -> str:
-    return address.rstrip("/")
 
 
 def server_settings(
@@ -118,7 +103,7 @@ def server_settings(
                 "[server] holds credentials and the command names two servers: say in [server] base_url which one "
                 "they are for"
             )
-        if table.base_url is not None and _bare(table.base_url) != _bare(address):
+        if table.base_url is not None and bare(table.base_url) != bare(address):
             auth = NoAuthentication()
     certificate = None
     if table.client_certificate_file is not None and table.client_key_file is not None:

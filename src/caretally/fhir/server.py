@@ -71,6 +71,14 @@ class FhirServer:
         """Search and give page after page; see `searching.search`."""
         return searching.search(self.transport, resource_type, parameters, exact=exact, fresh=fresh, go_on_at=go_on_at)
 
+    def count(
+        self, resource_type: str, parameters: Sequence[tuple[str, str]] = (), *, fresh: bool = False
+    ) -> int | None:
+        """Count what a search finds; None: the server does not tell, or ignored a filter; see `searching.search`."""
+        page = next(iter(self.search(resource_type, [*parameters, ("_summary", "count")], fresh=fresh)))
+        ignored = any(warning.kind is searching.WarningKind.PARAMETER_IGNORED for warning in page.warnings)
+        return None if ignored else page.total
+
     def identifier_parameters(self, resource_type: str, system: str, value: str = "") -> list[tuple[str, str]]:
         """Give the search parameters for an identifier, built and escaped by fhirpy; no value: any of the system."""
         # fhirpy takes half a second to import, which a run on folders should not pay.

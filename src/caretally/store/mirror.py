@@ -505,24 +505,13 @@ def holds(store: Store, mirror: Mirror, references: Sequence[str]) -> set[str]:
     return found
 
 
-def count_by_type(store: Store, mirror_id: str) -> dict[str, int]:
-    """Count what is held, by resource type."""
+def count_by_type(store: Store, mirror_id: str, *, seen: str | None = None) -> dict[str, int]:
+    """Count what is held, or what a reading (`generation`) brought of it, by resource type."""
     query = (
         select(_r.c.resource_type, func.count())
-        .where(_r.c.mirror_id == mirror_id)
+        .where(_r.c.mirror_id == mirror_id, *([] if seen is None else [_r.c.seen == seen]))
         .group_by(_r.c.resource_type)
         .order_by(_r.c.resource_type)
-    )
-    with store.reading() as connection:
-        return {str(kind): int(number) for kind, number in connection.execute(query)}
-
-
-def count_seen(store: Store, mirror: Mirror) -> dict[str, int]:
-    """Count what the present reading brought, by resource type."""
-    query = (
-        select(_r.c.resource_type, func.count())
-        .where(_r.c.mirror_id == mirror.id, _r.c.seen == mirror.generation)
-        .group_by(_r.c.resource_type)
     )
     with store.reading() as connection:
         return {str(kind): int(number) for kind, number in connection.execute(query)}

@@ -258,8 +258,7 @@ class _Reading:
 
     def _patients_of_the_server(self) -> int:
         self.requests += 1
-        pages = self.server.search("Patient", [("_summary", "count")])
-        total = next(iter(pages)).total
+        total = self.server.count("Patient")
         return total if total is not None else 1_000_000_000
 
     def _export(self) -> None:

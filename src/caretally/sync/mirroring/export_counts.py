@@ -14,10 +14,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from caretally.facts.issue import Issue
-from caretally.fhir.errors import BadRequestError, ForbiddenError, NotFoundError, UnprocessableError
-from caretally.fhir.searching import WarningKind
+from caretally.fhir.errors import ForbiddenError
 from caretally.store import mirror as mirrors
 from caretally.sync.mirroring.plan import LINKS_AT_ONCE, chunks
+from caretally.sync.mirroring.slice_reader import NOT_UNDERSTOOD
 from caretally.sync.resources import read_body
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from caretally.store.opening import Store
     from caretally.sync.mirroring.plan import Parameters, Plan
 
-NOT_COUNTED = (BadRequestError, ForbiddenError, NotFoundError, UnprocessableError)
+NOT_COUNTED = (ForbiddenError, *NOT_UNDERSTOOD)
 """How servers answer a count that they do not offer."""
 
 
@@ -85,7 +85,7 @@ class ExportCounts:
     def _brought(self, store: Store) -> Counter[str]:
         since = self.mirror.held_up_to
         if not self.mirror.incremental or since is None:
-            return Counter(mirrors.count_seen(store, self.mirror))
+            return Counter(mirrors.count_by_type(store, self.mirror.id, seen=self.mirror.generation))
         # A server that ignores _since brings what did not change, which must not stand for what did.
         return Counter(kind for kind, body in mirrors.seen(store, self.mirror) if _changed_since(body, since))
 
@@ -95,8 +95,7 @@ class ExportCounts:
             return self._count(name, [])
         whole = 0
         for chunk in chunks(self.members, LINKS_AT_ONCE):
-            [(parameter, value)] = self.plan.facts_of(self.plan.types[name], chunk)[1]["variants"][0]
-            part = self._count(name, [(parameter, value)])
+            part = self._count(name, self.plan.facts_of(self.plan.types[name], chunk)[1]["variants"][0])
             if part is None:
                 return None
             whole += part
@@ -104,14 +103,10 @@ class ExportCounts:
 
     def _count(self, name: str, narrow: Parameters) -> int | None:
         self.requests += 1
-        asked = [*narrow, *self._window(), ("_summary", "count")]
         try:
-            page = next(iter(self.plan.server.search(name, asked, fresh=True)))
+            return self.plan.server.count(name, [*narrow, *self._window()], fresh=True)
         except NOT_COUNTED:
             return None
-        if any(warning.kind is WarningKind.PARAMETER_IGNORED for warning in page.warnings):
-            return None
-        return page.total
 
     def _window(self) -> Parameters:
         window: Parameters = []
