@@ -7,13 +7,13 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, create_engine, select, text
 
 from caretally.errors import ConfigurationError, LockedError, WriteError
 from caretally.store import Store, StoreBinding, open_store, temporary_store
@@ -28,6 +28,7 @@ from caretally.store.errors import (
 from caretally.store.locking import file_lock, store_lock
 from caretally.store.opening import HEAD, store_file
 from caretally.store.schema import metadata, run
+from caretally.store.upgrading import run_migrations
 
 BINDING = StoreBinding(target="folder:.", tenant="practice")
 AT = "2025-02-04T10:00:00Z"
@@ -37,11 +38,25 @@ def opened(path: Path, binding: StoreBinding = BINDING) -> Store:
     return open_store(path, binding=binding, opened_at=AT)
 
 
-def test_migrations_make_exactly_the_tables_of_the_schema(tmp_path: Path) -> None:
-    with opened(tmp_path / "s.sqlite") as store, store.reading() as connection:
+def tables(path: Path) -> dict[str, str]:
+    """Everything that a SQLite file is made of, spaces left out."""
+    with closing(sqlite3.connect(path)) as database:
+        rows = database.execute("SELECT name, sql FROM sqlite_master").fetchall()
+    return {name: "".join((sql or "").split()) for name, sql in rows}
+
+
+def test_a_new_store_is_what_the_migrations_make(tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path / 'grown.sqlite'}")
+    with engine.begin() as connection:
+        run_migrations(connection)
         context = MigrationContext.configure(connection, opts={"target_metadata": metadata})
         assert compare_metadata(context, metadata) == []
         assert context.get_current_revision() == HEAD
+    engine.dispose()
+    with opened(tmp_path / "new.sqlite") as store, store.reading() as connection:
+        assert MigrationContext.configure(connection).get_current_revision() == HEAD
+    assert tables(tmp_path / "new.sqlite") == tables(tmp_path / "grown.sqlite")
+    assert sum("TRIGGER" in sql for sql in tables(tmp_path / "new.sqlite").values()) == 6
 
 
 def test_head_is_the_last_migration() -> None:

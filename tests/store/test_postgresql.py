@@ -6,12 +6,12 @@ import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 from tests.postgresql import PostgresServer
 
 from caretally.errors import LockedError
@@ -19,9 +19,12 @@ from caretally.store import StoreBinding, open_store
 from caretally.store.errors import StoreBindingError, StoreUnusableError
 from caretally.store.locking import store_lock
 from caretally.store.schema import metadata
+from caretally.store.upgrading import run_migrations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from sqlalchemy import Connection
 
 BINDING = StoreBinding(target="server:https://a.example/fhir", tenant="practice")
 AT = "2025-02-04T10:00:00Z"
@@ -32,9 +35,36 @@ def url(postgresql: PostgresServer) -> str:
     return postgresql.database()
 
 
-def test_the_tables_are_those_of_the_schema(url: str) -> None:
-    with open_store(url, binding=BINDING, opened_at=AT) as store, store.reading() as connection:
+CATALOGUE = (
+    (
+        "SELECT table_name, column_name, data_type, is_nullable, column_default FROM information_schema.columns "
+        "WHERE table_schema = 'public'"
+    ),
+    "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'",
+    (
+        "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint "
+        "WHERE connamespace = 'public'::regnamespace"
+    ),
+    "SELECT tgrelid::regclass::text, tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal",
+    "SELECT proname, proname, prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace",
+)
+"""What a database is made of: columns, indexes, constraints, triggers, functions."""
+
+
+def catalogue(connection: Connection) -> list[list[tuple[Any, ...]]]:
+    return [sorted(tuple(row) for row in connection.execute(text(asked))) for asked in CATALOGUE]
+
+
+def test_a_new_store_is_what_the_migrations_make(url: str, postgresql: PostgresServer) -> None:
+    engine = create_engine(postgresql.database())
+    with engine.begin() as connection:
+        run_migrations(connection)
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        grown = catalogue(connection)
+    engine.dispose()
+    with open_store(url, binding=BINDING, opened_at=AT) as store, store.reading() as connection:
+        assert catalogue(connection) == grown
+    assert [len(part) for part in grown[3:]] == [3, 3]
 
 
 def test_two_processes_make_one_store(url: str) -> None:

@@ -6,6 +6,7 @@ Instants are ISO 8601 text in UTC, months ``YYYY-MM``, JSON documents text: the 
 from __future__ import annotations
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     Boolean,
     Column,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
+    event,
 )
 
 metadata = MetaData(
@@ -324,3 +326,31 @@ interchange_claim = Table(
     PrimaryKeyConstraint("sender", "receiver", "control_number", "ordinal"),
     Index(None, "account_number"),
 )
+
+APPEND_ONLY = (ledger_entry, decision, change_outcome)
+"""What the database itself does not let anybody change or delete."""
+
+
+def _forbid_changes(table: Table) -> None:
+    name = table.name
+    for verb in ("UPDATE", "DELETE"):
+        refuse = DDL(
+            f"CREATE TRIGGER {name}_no_{verb.lower()} BEFORE {verb} ON {name} "
+            f"BEGIN SELECT RAISE(ABORT, '{name} is append-only'); END"
+        )
+        event.listen(table, "after_create", refuse.execute_if(dialect="sqlite"))
+    for statement in (
+        (
+            f"CREATE FUNCTION {name}_is_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+            f"$$ BEGIN RAISE EXCEPTION '{name} is append-only'; END $$"
+        ),
+        (
+            f"CREATE TRIGGER {name}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {name} "
+            f"FOR EACH STATEMENT EXECUTE FUNCTION {name}_is_append_only()"
+        ),
+    ):
+        event.listen(table, "after_create", DDL(statement).execute_if(dialect="postgresql"))
+
+
+for _table in APPEND_ONLY:
+    _forbid_changes(_table)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import inspect, text
 
+from caretally.store import schema
 from caretally.store.errors import StoreUnusableError, StoreUpgradeError, StoreVersionError, StoreWriteError
 
 if TYPE_CHECKING:
@@ -56,8 +57,11 @@ def upgrade(store: Store, *, backed_up: bool) -> Path | None:
                 "a backup of the database (pg_dump), then run: caretally store upgrade --backed-up"
             )
     with store.writing() as connection:
-        if revision_of(connection, store.place) != HEAD:  # else another process was faster
-            _run_migrations(connection)
+        now = revision_of(connection, store.place)
+        if now is None:
+            make_tables(connection)
+        elif now != HEAD:  # else another process was faster
+            run_migrations(connection)
     return copy
 
 
@@ -111,8 +115,22 @@ def _copy(path: Path, revision: str) -> Path:
     return copy
 
 
-def _run_migrations(connection: Connection) -> None:
-    # Imported here: it costs a fifth of a second that an up-to-date store need not pay.
+def make_tables(connection: Connection) -> None:
+    """Make the tables of a new store as they are now, without going through their history (tests compare both)."""
+    schema.metadata.create_all(connection)
+    # As Alembic makes it, which goes on from here when this store is an older one.
+    connection.execute(
+        text(
+            "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
+            "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+        )
+    )
+    connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
+
+
+def run_migrations(connection: Connection) -> None:
+    """Take a store from where it is, or from nothing, through one migration after the other."""
+    # Imported here: it costs a third of a second that only an older store need pay.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
 
