@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import structlog
 from typer.testing import CliRunner
 
 from caretally.cli.application import application
+from tests.forking import program
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "fixtures" / "demo"
@@ -34,7 +34,7 @@ def caretally(*words: str | Path, state: Path, folder: Path | None = None, **env
     clean = {name: value for name, value in os.environ.items() if not name.startswith("CARETALLY_")}
     clean |= {"XDG_STATE_HOME": str(state), "HOME": str(state), "COLUMNS": "160", **environment}
     done = subprocess.run(
-        [sys.executable, "-m", "caretally", *map(str, words)],
+        [program(), *map(str, words)],
         capture_output=True,
         text=True,
         timeout=120,

@@ -7,21 +7,19 @@ The live tests run the blocks that need a server: they set ``FHIR_BASE_URL`` and
 from __future__ import annotations
 
 import os
-import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 from tests.docs.blocks import CHECKOUT, SERVER, Block, agrees, blocks_of, commands_of
+from tests.forking import program
 
 
 def prepare(workspace: Path) -> None:
     """Put the program on the path of a new workspace."""
     (workspace / "bin").mkdir()
     (workspace / "work").mkdir()
-    program = workspace / "bin" / "caretally"
-    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m caretally "$@"\n')
-    program.chmod(0o755)
+    (workspace / "bin" / "caretally").symlink_to(program())
 
 
 def run_document(document: Path, workspace: Path, *, servers: bool = False, **environment: str) -> int:

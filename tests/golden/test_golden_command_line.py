@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.forking import program
+
 GOLDEN = Path(__file__).parents[2] / "fixtures" / "golden"
 PARTS = 2
 """The script is run on so many shares of the cases at once: each case starts the program several times."""
@@ -24,7 +26,7 @@ def test_every_golden_case_passes_by_the_command_line(tmp_path: Path) -> None:
             folder.rename(shares[number % PARTS] / folder.name)
     running = [
         subprocess.Popen(
-            [sys.executable, str(GOLDEN / "check.py"), str(share), "--", sys.executable, "-m", "caretally"],
+            [sys.executable, str(GOLDEN / "check.py"), str(share), "--", program()],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.forking import program
 from tests.live.hapi_server import load, read_folder
 from tests.reports.reading_837p import accepted, acknowledgement, read_claims
 
@@ -42,7 +43,7 @@ def expected(month: str) -> list[Line]:
 
 def caretally(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run the program with the practice's configuration and one store."""
-    command = [sys.executable, "-m", "caretally", "--config", str(folder / "caretally.toml")]
+    command = [program(), "--config", str(folder / "caretally.toml")]
     return subprocess.run(
         [*command, "--store", str(folder / "store"), *words], capture_output=True, text=True, timeout=300, check=False
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from tests.forking import program
 from tests.live.hapi_server import load
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def server(hapi: str) -> str:
 
 def looked(server: str, state: Path, *words: str) -> Any:
     """Run a command that looks, and give its document."""
-    command = [sys.executable, "-m", "caretally", words[0], server, "--month", "2025-03", "--as-of", "2025-03-20"]
+    command = [program(), words[0], server, "--month", "2025-03", "--as-of", "2025-03-20"]
     done = subprocess.run(
         [*command, "--json", *words[1:]],
         capture_output=True,

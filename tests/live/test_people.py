@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import httpx
+from tests.forking import program
 from tests.live.hapi_server import load
 from tests.sync.practices import golden
 
@@ -36,7 +36,7 @@ class Live:
         (folder / "c.toml").write_text(CONFIG)
 
     def call(self, *words: str, code: int = 0) -> str:
-        command = [sys.executable, "-m", "caretally", "--config", str(self.folder / "c.toml")]
+        command = [program(), "--config", str(self.folder / "c.toml")]
         done = subprocess.run(
             [*command, "--store", str(self.folder / "store"), *words],
             capture_output=True,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
+from tests.forking import program
 
 from caretally.facts.calendar import ServiceMonth
 from caretally.fhir import FhirServer, ServerSettings
@@ -29,7 +29,7 @@ AT = "2025-02-10T09:00:00Z"
 def command(*words: str, state: Path, **environment: str) -> subprocess.Popen[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("CARETALLY_")}
     return subprocess.Popen(
-        [sys.executable, "-m", "caretally", *words],
+        [program(), *words],
         env={**clean, "XDG_STATE_HOME": str(state), "HOME": str(state), **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
