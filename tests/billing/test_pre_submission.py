@@ -11,8 +11,6 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from caretally.billing import BillingContext
-from caretally.billing.build import first_claim
 from caretally.billing.pre_submission import CHECKS, Submission, pre_submission, with_checks
 from caretally.facts.clinical import ClaimLineFact, CoverageFact, HospiceFact
 from caretally.facts.codes import CPT, Coding
@@ -21,6 +19,7 @@ from caretally.facts.moment import Moment
 from caretally.facts.pre_submission import CheckResult
 from caretally.facts.time_entry import RoleClass
 from caretally.rules import determine
+from tests.billing.submissions import submission_of
 from tests.rules.builder import CaseBuilder, procedure, tables
 
 MINUTES = [
@@ -45,23 +44,7 @@ def _submission(kind: str, switches: tuple[tuple[str, Any], ...]) -> Submission:
     builder.person("P2", "MD", "GRP2")
     builder.person("COLLEAGUE", "MD", "GRP1")
     (found,) = determine(month, context)
-    billing = BillingContext(
-        tenant="t",
-        practice=context.practice,
-        created=month.as_of,
-        recorded="2025-04-10T09:00:00Z",
-        software_version="0",
-        tables_version="t",
-    )
-    return Submission(
-        determination=found,
-        claim=first_claim(found, billing),
-        month=month,
-        tables=context.tables,
-        terminology=context.terminology,
-        practice=context.practice,
-        policies=context.policies,
-    )
+    return submission_of(found, month, context)
 
 
 def submission(kind: str = "ccm", **switches: Any) -> Submission:
