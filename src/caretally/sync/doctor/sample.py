@@ -145,7 +145,7 @@ def _people(facts: Sequence[PatientFacts], findings: Findings) -> None:
             fix="give them a PractitionerRole.code, or a line in the role map ([mapping] role_map)",
         )
     else:
-        findings.ok("sample-roles", f"all {len(people)} people have a known role")
+        findings.ok("sample-roles", _share(len(people), len(people), "people have a known role"))
 
 
 def _consents(facts: Sequence[PatientFacts], findings: Findings) -> None:
