@@ -84,7 +84,8 @@ def kills(pages: int, files: int) -> list[Kill]:
 def proxy(request: pytest.FixtureRequest, hapi_factory: HapiFactory) -> Iterator[CountingProxy]:
     if PROVING:
         # HAPI exports no more of a type than its largest page: see test_export.py.
-        base = hapi_factory(page_default=60, page_max=1_000_000)
+        # Sixteen exports of all of it stay in the server's memory until it ends.
+        base = hapi_factory(page_default=60, page_max=1_000_000, heap="4g")
         load(base, population("k", PATIENTS))
     else:
         base = request.getfixturevalue("practice")
