@@ -10,13 +10,14 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,11 @@ PATIENTS = int(os.environ.get("CARETALLY_PULL_PATIENTS", "2000"))
 """Of `make prove`; `make test` has the 200 of the fixture `practice`."""
 RANDOM = int(os.environ.get("CARETALLY_PULL_KILLS", "50" if PROVING else "10"))
 """Kills at random points, besides one at each named place."""
+NAMED = bool(int(os.environ.get("CARETALLY_PULL_NAMED", "1")))
+"""Whether to kill at the named places, too."""
 MONTH = "2024-12"
 """One in which nothing is billed: it is the reading that is killed here; test_kill.py kills what is written."""
-SEED = 20250201
+SEED = int(os.environ.get("CARETALLY_PULL_SEED", "20250201"))
 PAGE = 100
 WORKERS = ServerSettings(base_url="http://localhost").max_in_flight
 PLACES = ("mirror:", "export:", "sync:", "pulled")
@@ -72,7 +75,7 @@ def kills(pages: int, files: int) -> list[Kill]:
     most = {"mirror:page-read": pages // 2, "mirror:page-kept": pages // 2, "export:file-kept": files}
     made = [
         Kill(n, "export" if place.startswith("export:") else "search", place, dice.randint(1, most.get(place, 1)))
-        for n, place in enumerate(places())
+        for n, place in enumerate(places() if NAMED else ())
     ]
     for number in range(len(made), len(made) + RANDOM):
         by = "export" if number % 5 == 0 else "search"
@@ -125,6 +128,20 @@ def cut(runner: Runner, proxy: CountingProxy, out: Path, kill: Kill, requests: i
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
     return runner.end()
+
+
+def landed(runner: Runner, proxy: CountingProxy, out: Path, kill: Kill, requests: int) -> int:
+    """A run that is killed, and earlier when it ended first: its exit code.
+
+    How often the state of an export is asked for hangs on the machine, and with it what a share of the requests is.
+    """
+    code = cut(runner, proxy, out, kill, requests)
+    while code == 0 and kill.place is None:
+        proxy.taken()
+        shutil.rmtree(out.parent)
+        kill = replace(kill, share=kill.share / 2)
+        code = cut(runner, proxy, out, kill, requests)
+    return code
 
 
 def kind_of(request: str) -> str:
@@ -187,13 +204,12 @@ def test_killed_at_named_and_at_random_points_a_pull_goes_on(
     held, answers = facts(wanted["search"]), results(wanted["search"])
     pages = sum(kind_of(one) == "page" for one in clean["search"])
     planned = kills(pages, kinds["file"])
-    most, hit = Counter[str](), 0
+    most = Counter[str]()
     for kill in planned:
         out = tmp_path / f"killed-{kill.number}" / "out"
-        code = cut(runner, proxy, out, kill, len(clean[kill.by]))
+        code = landed(runner, proxy, out, kill, len(clean[kill.by]))
         before = proxy.taken()
-        assert code == -signal.SIGKILL or kill.place is None, (kill, code, runner.told())
-        hit += code == -signal.SIGKILL
+        assert code == -signal.SIGKILL, (kill, code, runner.told())
         report = whole(runner, proxy, out, kill.by)
         after = proxy.taken()
         assert facts(out) == held, kill
@@ -209,8 +225,6 @@ def test_killed_at_named_and_at_random_points_a_pull_goes_on(
             # Either nothing of the reading had begun, or all of it was kept, and what changed since is asked for.
             begun = any(kind_of(one) not in {"opening", "state"} for one in before)
             assert report["mode"] in ({"changes", "export-changes"} if begun else {"full", "export"}), kill
-        for path in sorted(out.parent.rglob("*"), reverse=True):
-            path.unlink() if path.is_file() else path.rmdir()
-    print(f"{hit} of {len(planned)} runs killed; asked for twice, at most: {dict(most)}; a whole run: {pages} pages")
-    assert hit >= len(planned) - 2  # a random point may lie behind the last request
+        shutil.rmtree(out.parent)
+    print(f"{len(planned)} runs killed; asked for twice, at most: {dict(most)}; a whole run: {pages} pages")
     record_property("cases", len(planned))
