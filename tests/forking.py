@@ -118,12 +118,13 @@ def handle(connection: socket.socket) -> None:
     wanted, job = int.from_bytes(size, "big"), b""
     while len(job) < wanted:
         job += connection.recv(wanted - len(job))
+    ended, alive = os.pipe()  # the run holds the other end until it ends, however it does
     pid = os.fork()
     if pid == 0:
+        os.close(ended)
         run(connection, json.loads(job), list(streams))
-    for stream in streams:
-        os.close(stream)
-    ended = os.pidfd_open(pid)
+    for end in (alive, *streams):
+        os.close(end)
     ready, _, _ = select.select([ended, connection.fileno()], [], [])
     if ended not in ready:
         os.kill(pid, signal.SIGKILL)
