@@ -40,7 +40,7 @@ NAMES = {
     "fetch_all": "fhirpy fetch_all()",
     "smart_fetch": "smart-fetch 1.0.3",
 }
-LOADED_AT_ONCE, WARM_UP = 250, 100
+LOADED_AT_ONCE, WARM_UP = 250, 500
 MEBIBYTE = 1024 * 1024
 COUNTS_REQUESTS = """
 import atexit, os, httpx
@@ -180,6 +180,8 @@ def table(found: dict[str, list[Measured]]) -> None:
 def told(found: dict[str, list[Measured]]) -> list[str]:
     """Which goals of speed were missed."""
     seconds = {name: statistics.median(one.seconds for one in measured) for name, measured in found.items()}
+    beside = [ours.seconds / bare.seconds for ours, bare in zip(found["ours"], found["bare"], strict=True)]
+    print(f"to the bare loop, round by round: {', '.join(f'{one:.2f}' for one in beside)}")
     missed = []
     if seconds["ours"] > BARE_GOAL * seconds["bare"]:
         missed.append(f"{seconds['ours'] / seconds['bare']:.2f} times the bare loop, wanted {BARE_GOAL}")

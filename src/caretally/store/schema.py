@@ -334,7 +334,7 @@ APPEND_ONLY = (ledger_entry, decision, change_outcome)
 def _forbid_changes(table: Table) -> None:
     name = table.name
     for verb in ("UPDATE", "DELETE"):
-        refuse = DDL(
+        refuse = DDL(  # type: ignore[no-untyped-call]
             f"CREATE TRIGGER {name}_no_{verb.lower()} BEFORE {verb} ON {name} "
             f"BEGIN SELECT RAISE(ABORT, '{name} is append-only'); END"
         )
@@ -349,7 +349,8 @@ def _forbid_changes(table: Table) -> None:
             f"FOR EACH STATEMENT EXECUTE FUNCTION {name}_is_append_only()"
         ),
     ):
-        event.listen(table, "after_create", DDL(statement).execute_if(dialect="postgresql"))
+        made = DDL(statement)  # type: ignore[no-untyped-call]
+        event.listen(table, "after_create", made.execute_if(dialect="postgresql"))
 
 
 for _table in APPEND_ONLY:

@@ -198,7 +198,8 @@ class Refresh:
             self._run(FIND)
             return
         chosen = set(narrowing.patients) | self._members(narrowing.groups)
-        mirrors.keep(self.store, self.mirror, mirrors.Taken(people=chosen))
+        for people in chunks(sorted(chosen), PEOPLE_AT_ONCE):
+            mirrors.keep(self.store, self.mirror, mirrors.Taken(people=set(people)))
 
     def _members(self, groups: Iterable[str]) -> set[str]:
         """Return the members of Groups.
