@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.forking import program
 from tests.live.hapi_server import load
 from tests.synthea import ADDED, CONFIGURATION, PRACTICE, about, additions, chosen, day_of, sample
 
@@ -64,7 +64,7 @@ def server(hapi: str, everybody: list[Resource], ids: dict[str, str]) -> str:
 def run(folder: Path, *words: str) -> Resource:
     (folder / "caretally.toml").write_text(CONFIGURATION)
     done = subprocess.run(
-        [program(), "--config", str(folder / "caretally.toml"), *words, "--json"],
+        [sys.executable, "-m", "caretally", "--config", str(folder / "caretally.toml"), *words, "--json"],
         capture_output=True,
         text=True,
         timeout=300,

@@ -215,8 +215,7 @@ def temporary_store(*, opened_at: str) -> Store:
     _keep_private(url)
     store = Store(_engine(url), _place(url), folder)
     try:
-        # Without the migrations: they cost more than a small plan, and this store will never be an old one.
-        schema.metadata.create_all(store.engine)
+        upgrade(store, backed_up=False)
         _bind(store, StoreBinding(target="temporary", tenant=""), opened_at)
     except BaseException:
         store.close()

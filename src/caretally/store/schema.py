@@ -332,25 +332,18 @@ APPEND_ONLY = (ledger_entry, decision, change_outcome)
 
 
 def _forbid_changes(table: Table) -> None:
-    name = table.name
-    for verb in ("UPDATE", "DELETE"):
-        refuse = DDL(  # type: ignore[no-untyped-call]
-            f"CREATE TRIGGER {name}_no_{verb.lower()} BEFORE {verb} ON {name} "
-            f"BEGIN SELECT RAISE(ABORT, '{name} is append-only'); END"
-        )
-        event.listen(table, "after_create", refuse.execute_if(dialect="sqlite"))
-    for statement in (
-        (
-            f"CREATE FUNCTION {name}_is_append_only() RETURNS trigger LANGUAGE plpgsql AS "
-            f"$$ BEGIN RAISE EXCEPTION '{name} is append-only'; END $$"
-        ),
-        (
-            f"CREATE TRIGGER {name}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {name} "
-            f"FOR EACH STATEMENT EXECUTE FUNCTION {name}_is_append_only()"
-        ),
+    name, refusal = table.name, f"'{table.name} is append-only'"
+    refuse_a_row = f"BEGIN SELECT RAISE(ABORT, {refusal}); END"
+    function = f"{name}_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION {refusal}; END $$"
+    whenever = f"BEFORE UPDATE OR DELETE OR TRUNCATE ON {name} FOR EACH STATEMENT"
+    for dialect, statement in (
+        ("sqlite", f"CREATE TRIGGER {name}_no_update BEFORE UPDATE ON {name} {refuse_a_row}"),
+        ("sqlite", f"CREATE TRIGGER {name}_no_delete BEFORE DELETE ON {name} {refuse_a_row}"),
+        ("postgresql", f"CREATE FUNCTION {function}"),
+        ("postgresql", f"CREATE TRIGGER {name}_append_only {whenever} EXECUTE FUNCTION {name}_is_append_only()"),
     ):
         made = DDL(statement)  # type: ignore[no-untyped-call]
-        event.listen(table, "after_create", made.execute_if(dialect="postgresql"))
+        event.listen(table, "after_create", made.execute_if(dialect=dialect))
 
 
 for _table in APPEND_ONLY:
