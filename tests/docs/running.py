@@ -7,6 +7,7 @@ The live tests run the blocks that need a server: they set ``FHIR_BASE_URL`` and
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -15,11 +16,16 @@ from tests.docs.blocks import CHECKOUT, SERVER, Block, agrees, blocks_of, comman
 from tests.forking import program
 
 
-def prepare(workspace: Path) -> None:
-    """Put the program on the path of a new workspace."""
+def prepare(workspace: Path, *, started: bool = False) -> None:
+    """Put the program on the path of a new workspace; `started`: each command as users start it, not as a fork."""
     (workspace / "bin").mkdir()
     (workspace / "work").mkdir()
-    (workspace / "bin" / "caretally").symlink_to(program())
+    path = workspace / "bin" / "caretally"
+    if started:
+        path.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m caretally "$@"\n')
+        path.chmod(0o755)
+    else:
+        path.symlink_to(program())
 
 
 def run_document(document: Path, workspace: Path, *, servers: bool = False, **environment: str) -> int:

@@ -18,20 +18,15 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, TextIO
 
-import alembic.command
-import httpcore
 import structlog
-from fhir.resources.R4B import chargeitem, claim, provenance
 
 from caretally import cli
-from caretally.cli import application, keys_command, run_command, sync_command
-from caretally.fhir import bridge, smart
+from caretally.cli import application, run_command, sync_command
 from caretally.sync.mirroring import plan
 from caretally.tables import loading
+from tests import forking
 from tests.sync.practices import golden, write
 
-IMPORTED = (alembic.command, application, bridge, chargeitem, claim, httpcore, keys_command, provenance, smart)
-"""What a command imports late: here once, for all of them."""
 COMMANDS: Any = (run_command, sync_command)
 
 
@@ -39,6 +34,7 @@ def warm() -> None:
     """What every command makes anew, made once: the command line itself, the tables, and what a run imports late."""
     from typer import main as typer_main  # noqa: PLC0415
 
+    forking.warm()
     made = typer_main.get_command(application.application)
     typer_main.get_command = lambda typer_instance: made  # noqa: ARG005 -- the library's name
     read: dict[str, Any] = {}

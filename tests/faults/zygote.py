@@ -14,14 +14,10 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-import alembic.command
-from fhir.resources.R4B import chargeitem, claim, provenance
-
 from caretally import cli
-from caretally.cli import sync_command
 from caretally.errors import CaretallyError
 from caretally.facts.calendar import ServiceMonth
-from caretally.fhir import FhirServer, ServerSettings, bridge
+from caretally.fhir import FhirServer, ServerSettings
 from caretally.fhir.capability import WriteStrategy
 from caretally.sync.pulling import Narrowing, types_to_read
 from caretally.sync.request import RunRequest
@@ -29,9 +25,8 @@ from caretally.sync.run import run_month
 from caretally.sync.sinks.server import ServerSink
 from caretally.sync.sources.server import ServerSource
 from caretally.tables import load_configuration, load_tables, policy_book
+from tests.forking import warm
 
-IMPORTED = (alembic.command, bridge, chargeitem, claim, provenance, sync_command)
-"""What a run imports late: here once, for all of them."""
 TABLES = load_tables()
 CONFIGURATION = load_configuration(None, environment={}, overrides={}, profile=None)
 POLICIES = policy_book(TABLES, CONFIGURATION, {"zone": "America/New_York", "other_claims_known": "full"})
@@ -112,6 +107,7 @@ def child(job: dict[str, Any]) -> None:
 
 def main() -> None:
     """Serves jobs until the input ends."""
+    warm()
     for line in sys.stdin:
         job = json.loads(line)
         pid = os.fork()
